@@ -1,0 +1,264 @@
+"""RabbitMQ: one connection that comes back by itself, publishing with confirms, and consuming.
+
+Reconnecting is done here rather than by aio-pika's robust classes: after a loss everything is declared anew on a new
+connection, in one place, and nothing can be left half alive.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+
+from shared import metrics, topology
+from shared.consuming import ATTEMPTS, Consumer, Delivery
+from shared.db import Pool
+from shared.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+# What aio-pika and the layers below it raise when the broker goes away.
+BROKER_AWAY = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.TimeoutError)
+
+CONFIRM_TIMEOUT_S = 10.0
+LONGEST_PAUSE_S = 3.0
+
+Snapshots = Callable[[bytes, Mapping[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An encoded event on its way out."""
+
+    id: UUID
+    type: str
+    body: bytes
+    traceparent: str | None = None
+
+    def to_amqp(self) -> aio_pika.Message:
+        return aio_pika.Message(
+            self.body,
+            message_id=str(self.id),
+            type=self.type,
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            headers={"traceparent": self.traceparent} if self.traceparent else {},
+        )
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a bus behaves; `queues` differs from the product's only in tests of the bus itself."""
+
+    service: str
+    retry_steps_s: Sequence[float] = (5, 30, 300)
+    prefetch: int = 20
+    drain_s: float = 10.0
+    queues: Mapping[str, object] = topology.QUEUES  # type: ignore[assignment]  # a wider value type
+
+
+class Bus:
+    """The broker, as a service sees it. Open it with `open_bus`."""
+
+    def __init__(self, url: str, options: Options) -> None:
+        self._url = url
+        self._options = options
+        self._channel: AbstractChannel | None = None
+        self._exchange: AbstractExchange | None = None
+        self._subscriptions: list[Delivery] = []
+        self._snapshots: Snapshots | None = None
+        self._lost = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._tags: list[tuple[aio_pika.abc.AbstractQueue, str]] = []
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether messages can be published and are being consumed right now."""
+        return self._connected.is_set() and not self._lost.is_set()
+
+    async def consume(self, pool: Pool, name: str, consumer: Consumer) -> None:
+        """Feeds the queue `<service>.<name>` to `consumer(conn, event)`, from now on and after every reconnect."""
+        queue = f"{self._options.service}.{name}"
+        if queue not in self._options.queues:
+            raise KeyError(f"{queue} is not in shared/topology.py, so nothing would ever arrive")
+        delivery = Delivery(pool, queue, consumer, self._options.retry_steps_s, self._publish_to)
+        self._subscriptions.append(delivery)
+        self._lost.set()  # connect again, with it
+
+    async def consume_snapshots(self, receive: Snapshots) -> None:
+        """Hands every metrics snapshot (body, headers) to `receive`, from now on and after every reconnect."""
+        self._snapshots = receive
+        self._lost.set()
+
+    async def publish(self, messages: Sequence[Message]) -> dict[UUID, str]:
+        """Publishes events with overlapping confirms; answers those that the broker did not take, with the reason.
+
+        Raises Unavailable when the broker went away: then nothing is known, and all must be published again.
+        """
+        if self._exchange is None:
+            raise Unavailable("the message broker is away")
+        exchange = self._exchange
+        outcomes = await asyncio.gather(
+            *(_publish(exchange, message) for message in messages), return_exceptions=True
+        )
+        refused: dict[UUID, str] = {}
+        for message, outcome in zip(messages, outcomes, strict=True):
+            if isinstance(outcome, PublishError | DeliveryError):
+                refused[message.id] = f"{type(outcome).__name__} for {message.type}"
+            elif isinstance(outcome, BaseException):
+                raise Unavailable("the message broker went away while publishing") from outcome
+        metrics.BUS_PUBLISHED.labels(outcome="confirmed").inc(len(messages) - len(refused))
+        metrics.BUS_PUBLISHED.labels(outcome="refused").inc(len(refused))
+        return refused
+
+    async def publish_snapshot(self, body: bytes, *, service: str, instance: str) -> None:
+        """Sends a snapshot of figures to whoever listens; nobody may, and one that is lost is followed by the next."""
+        if self._channel is None or not self.is_connected:
+            return
+        exchange = await self._channel.get_exchange(topology.METRICS_EXCHANGE, ensure=False)
+        message = aio_pika.Message(body, headers={"service": service, "instance": instance}, expiration=60)
+        with contextlib.suppress(*BROKER_AWAY):
+            await exchange.publish(message, routing_key="", mandatory=False, timeout=CONFIRM_TIMEOUT_S)
+
+    async def dead_letters(self) -> dict[str, int]:
+        """How many messages lie in each queue's dead letters. Raises Unavailable when the broker can't say."""
+        if self._channel is None or not self.is_connected:
+            raise Unavailable("the message broker is away")
+        counts = {}
+        try:
+            for queue in self._options.queues:
+                name = topology.dead_queue(queue)
+                dead = await self._channel.declare_queue(name, passive=True, timeout=CONFIRM_TIMEOUT_S)
+                counts[queue] = dead.declaration_result.message_count or 0
+        except BROKER_AWAY as error:
+            raise Unavailable("the message broker went away") from error
+        return counts
+
+    async def redrive(self, queue: str, limit: int) -> int:
+        """Puts up to `limit` dead letters of a queue back into it, as if they had never failed; answers how many."""
+        if self._channel is None:
+            raise Unavailable("the message broker is away")
+        dead = await self._channel.declare_queue(topology.dead_queue(queue), passive=True)
+        moved = 0
+        while moved < limit and (letter := await dead.get(fail=False)) is not None:
+            kept = {key: value for key, value in letter.headers.items() if key == "traceparent"}
+            await self._publish_to("", queue, letter, kept)
+            await letter.ack()
+            moved += 1
+        return moved
+
+    async def _publish_to(
+        self, exchange: str, key: str, original: AbstractIncomingMessage, headers: Mapping[str, object]
+    ) -> None:
+        """Copies a message to another place, confirmed: only then may the original be acknowledged."""
+        if self._channel is None:
+            raise Unavailable("the message broker is away")
+        copy = aio_pika.Message(
+            original.body,
+            message_id=original.message_id,
+            type=original.type,
+            content_type=original.content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            headers=dict(headers),  # type: ignore[arg-type]  # strings and numbers
+        )
+        target = (
+            await self._channel.get_exchange(exchange, ensure=False)
+            if exchange
+            else self._channel.default_exchange
+        )
+        await target.publish(copy, routing_key=key, mandatory=True, timeout=CONFIRM_TIMEOUT_S)
+
+    # Staying connected
+
+    async def stay_connected(self) -> None:
+        """Connects, and connects again whenever anything was lost, until cancelled."""
+        pause = 0.1
+        while True:
+            try:
+                async with await aio_pika.connect(self._url, timeout=10) as connection:
+                    await self._set_up(connection)
+                    pause = 0.1
+                    await self._lost.wait()
+            except BROKER_AWAY as error:
+                log.warning("broker away", extra={"reason": f"{type(error).__name__}: {error}"})
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+            finally:
+                self._connected.clear()
+                self._channel = self._exchange = None
+
+    async def _set_up(self, connection: AbstractConnection) -> None:
+        self._lost.clear()
+        connection.close_callbacks.add(lambda *_: self._lost.set())
+        channel = await self._open_channel(connection)
+        await topology.declare(channel, self._options.retry_steps_s, self._options.queues)
+        self._channel = channel
+        self._exchange = await channel.get_exchange(topology.EVENTS_EXCHANGE, ensure=False)
+        self._tags = []
+        if self._snapshots is not None:
+            await self._listen_to_snapshots(await self._open_channel(connection), self._snapshots)
+        for delivery in self._subscriptions:
+            consuming = await self._open_channel(connection)
+            await consuming.set_qos(prefetch_count=self._options.prefetch)
+            queue = await consuming.get_queue(delivery.queue, ensure=False)
+            self._tags.append((queue, await queue.consume(delivery.receive)))
+        self._connected.set()
+        metrics.BUS_CONNECTED.set(1)
+        log.info("broker connected", extra={"queues": len(self._subscriptions)})
+
+    async def _open_channel(self, connection: AbstractConnection) -> AbstractChannel:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        channel.close_callbacks.add(lambda *_: self._lost.set())
+        # The broker cancels a consumer whose queue was deleted or moved; the channel stays open and nothing arrives.
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(lambda *_: self._lost.set())
+        return channel
+
+    async def _listen_to_snapshots(self, channel: AbstractChannel, receive: Snapshots) -> None:
+        queue = await channel.declare_queue(
+            exclusive=True, auto_delete=True, arguments={"x-max-length": 1000}
+        )
+        await queue.bind(topology.METRICS_EXCHANGE)
+
+        async def take(message: AbstractIncomingMessage) -> None:
+            receive(message.body, message.headers)
+
+        await queue.consume(take, no_ack=True)
+
+    async def drain(self) -> None:
+        """Stops taking messages and lets those in hand finish, within the time allowed."""
+        for queue, tag in self._tags:
+            with contextlib.suppress(*BROKER_AWAY):
+                await queue.cancel(tag, timeout=2)
+        running = [task for delivery in self._subscriptions for task in delivery.running]
+        if running:
+            await asyncio.wait(running, timeout=self._options.drain_s)
+
+
+async def _publish(exchange: AbstractExchange, message: Message) -> None:
+    await exchange.publish(message.to_amqp(), message.type, mandatory=True, timeout=CONFIRM_TIMEOUT_S)
+
+
+@contextlib.asynccontextmanager
+async def open_bus(url: str, options: Options) -> AsyncIterator[Bus]:
+    """A bus that is connected, or is trying to be, for as long as the block lasts; then drained and closed.
+
+    A broker that is away does not keep a service from starting: it takes orders, and /readyz says what is missing.
+    """
+    bus = Bus(url, options)
+    task = asyncio.create_task(bus.stay_connected(), name="bus")
+    try:
+        yield bus
+    finally:
+        await bus.drain()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+__all__ = ["ATTEMPTS", "Bus", "Message", "Options", "open_bus"]

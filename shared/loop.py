@@ -1,0 +1,61 @@
+"""Runs a job for as long as a service lives: one batch after another, with a pause when there is nothing to do.
+
+A bare background task dies silently on its first error; this one logs it, counts it and goes on.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from shared import metrics
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], Awaitable[int]]
+
+# A job that keeps failing backs off to this, so that an outage doesn't fill the log.
+LONGEST_REST_S = 5.0
+
+
+async def forever(name: str, job: Job, rest_s: float, stop: asyncio.Event) -> None:
+    """Calls `job` until `stop` is set. It answers how much it did; more than nothing means: again at once."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            done = await job()
+        except Exception:
+            failures += 1
+            metrics.JOB_RUNS.labels(job=name, outcome="failed").inc()
+            log.exception("job failed", extra={"job": name, "failures_in_a_row": failures})
+            await _rest(stop, min(rest_s * 2**failures, max(rest_s, LONGEST_REST_S)))
+            continue
+        failures = 0
+        metrics.JOB_RUNS.labels(job=name, outcome="ok").inc()
+        metrics.JOB_LAST_SUCCESS.labels(job=name).set_to_current_time()
+        if not done:
+            await _rest(stop, rest_s)
+
+
+async def _rest(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+@contextlib.asynccontextmanager
+async def running(name: str, job: Job, rest_s: float, drain_s: float = 10.0) -> AsyncIterator[None]:
+    """Runs `job` in the background while the block lasts.
+
+    On leaving, the batch in progress may finish within `drain_s`; what takes longer is cancelled. Jobs claim with
+    leases or transactions, so even then nothing is lost.
+    """
+    stop = asyncio.Event()
+    task = asyncio.create_task(forever(name, job, rest_s, stop), name=f"job {name}")
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait({task}, timeout=drain_s)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
