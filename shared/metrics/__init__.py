@@ -1,7 +1,7 @@
 """Figures of a process: what all services count, and how the counts travel to the monitor.
 
-A process knows only itself, so none of its metrics has a `service` or `instance` label: the monitor adds both when
-it exposes the snapshots it received (`SnapshotCollector`).
+A process knows only itself, so none of its metrics has a `service` or `instance` label: the monitor adds both
+when it exposes the snapshots it received (`SnapshotCollector`).
 """
 
 from shared.metrics.collector import SnapshotCollector

@@ -34,7 +34,7 @@ JOB_LAST_SUCCESS = gauge(
 
 BUS_CONNECTED = gauge("bus_connected", "1 while the connection to RabbitMQ is open.")
 BUS_PUBLISHED = counter(
-    "bus_published_total", "Messages given to RabbitMQ, by outcome of the confirm.", ("type", "outcome")
+    "bus_published_total", "Messages given to RabbitMQ, by outcome of the confirm.", ("outcome",)
 )
 BUS_CONSUMED = counter(
     "bus_consumed_total", "Messages taken from a queue, by what became of them.", ("queue", "outcome")
