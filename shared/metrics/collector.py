@@ -1,8 +1,8 @@
 """Many processes' snapshots as one page of metrics, for the monitor's `/metrics`.
 
-The scrape needs `honor_labels: true`: `instance` and `service` say where a sample is from, not whom Prometheus
-asked. The monitor exposes only this collector, never its own registry beside it: its own snapshot arrives like the
-others'.
+The scrape needs `honor_labels: true`: `instance` and `service` say where a sample is from, not whom
+Prometheus asked. The monitor exposes only this collector, never its own registry beside it: its own snapshot
+arrives like the others'.
 """
 
 import time
