@@ -1,7 +1,7 @@
 """Traces: one tracer per process, W3C trace context and nothing else.
 
 There is no baggage, and attributes carry no personal data: ids, routes, outcomes. Without a collector's
-address spans are made all the same, so that trace ids run through logs, outbox and messages, but they go nowhere.
+address spans are made all the same, so that trace ids run through logs, outbox and messages; they go nowhere.
 """
 
 import logging
