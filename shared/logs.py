@@ -1,0 +1,102 @@
+"""Logs: one JSON object per line on stdout, each value of it redacted.
+
+    log.info("order placed", extra={"order_id": order.id, "lines": 3})
+
+The message is a short constant text; facts go into `extra`. Every line carries the request id and trace id it
+belongs to. Bodies, tokens and personal data are not logged; the redactor is the net below that rule.
+"""
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import orjson
+
+from shared.redaction import redact, redact_value
+from shared.tracing import current_trace_id
+
+__all__ = ["REQUEST_ID", "JsonLines", "configure", "redact"]
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+# A text longer than this is of no use to a reader. It is cut before redaction, which keeps a huge one cheap, and
+# its tail is dropped afterwards: half a secret may stand there, and half of one isn't recognised.
+LONGEST_TEXT = 16_000
+_TAIL = 200
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_OURS = frozenset({"ts", "level", "service", "instance", "logger", "message", "request_id", "trace_id"})
+
+
+class JsonLines(logging.Formatter):
+    def __init__(self, service: str, instance: str) -> None:
+        super().__init__()
+        self._service = service
+        self._instance = instance
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "service": self._service,
+            "instance": self._instance,
+            "logger": record.name,
+            "message": _text(record.getMessage()),
+        }
+        if request_id := REQUEST_ID.get():
+            line["request_id"] = request_id
+        if trace_id := current_trace_id():
+            line["trace_id"] = trace_id
+        line.update(_extras(record))
+        if record.exc_info and record.exc_info[0] is not None:
+            line["error"] = record.exc_info[0].__qualname__
+            line["exception"] = _text(self.formatException(record.exc_info))
+        return _dumps(line)
+
+
+class CalmProtocol(logging.Filter):
+    """What aiohttp logs of a client that doesn't speak HTTP is its own fault: one line, no traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause = record.exc_info[1] if record.exc_info else None
+        if getattr(cause, "code", None) == 400:
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.exc_info = None
+            record.msg, record.args = "request unreadable", ()
+        return True
+
+
+def configure(service: str, level: str = "INFO", instance: str = "", *, stream: TextIO | None = None) -> None:
+    """Set up the root logger. Called once, first thing in `__main__`."""
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(JsonLines(service, instance))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    server = logging.getLogger("aiohttp.server")
+    server.filters = [each for each in server.filters if not isinstance(each, CalmProtocol)]
+    server.addFilter(CalmProtocol())
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    extras = {}
+    for name, value in record.__dict__.items():
+        if name not in _STANDARD and not name.startswith("_"):
+            key = f"extra_{name}" if name in _OURS else name
+            is_long = isinstance(value, str) and len(value) > LONGEST_TEXT
+            extras[key] = _text(value) if is_long else redact_value(value, name)
+    return extras
+
+
+def _text(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return redact(text)
+    return f"{redact(text[:LONGEST_TEXT])[:-_TAIL]} […]"
+
+
+def _dumps(line: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(line).decode()
+    except orjson.JSONEncodeError:  # a lone surrogate, or an integer beyond 64 bits
+        return json.dumps(line)
