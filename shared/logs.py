@@ -22,7 +22,7 @@ __all__ = ["REQUEST_ID", "JsonLines", "configure", "redact"]
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-# A text longer than this is of no use to a reader. It is cut before redaction, which keeps a huge one cheap, and
+# A text longer than this is of no use to a reader. It is cut before redaction, which keeps it cheap, and
 # its tail is dropped afterwards: half a secret may stand there, and half of one isn't recognised.
 LONGEST_TEXT = 16_000
 _TAIL = 200
