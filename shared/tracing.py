@@ -22,7 +22,16 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-__all__ = ["Span", "SpanKind", "configure", "current_trace_id", "current_traceparent", "shutdown", "span"]
+__all__ = [
+    "Span",
+    "SpanKind",
+    "StatusCode",
+    "configure",
+    "current_trace_id",
+    "current_traceparent",
+    "shutdown",
+    "span",
+]
 
 log = logging.getLogger(__name__)
 
