@@ -17,7 +17,7 @@ from typing import Any
 from deploy.demo import keeper
 from deploy.demo.folders import make_folder
 
-#: Below the range the kernel hands out to outgoing connections (from 32768): a port that must outlive a restart
+#: Below the range the kernel gives to outgoing connections (from 32768): a port that must outlive a restart
 #: of its server must not be given away, as the near end of some connection, while the server is down.
 PORTS = range(20_000, 32_000)
 
