@@ -18,7 +18,7 @@ YOUNG_S = 60
 def make_folder(name: str, user: str | None) -> tuple[Path, TextIO]:
     """A folder that belongs to `user` alone, and the locked file that says, while open, that we live."""
     base = _base(user)
-    _remove_stale(base, name)
+    remove_stale(base, name)
     folder = Path(tempfile.mkdtemp(prefix=f"kct-{name}-{os.getpid()}-", dir=base))
     lock_file = open(folder / LOCK, "w")  # noqa: SIM115 -- open for as long as the server is ours
     fcntl.flock(lock_file, fcntl.LOCK_EX)
@@ -35,7 +35,7 @@ def _base(user: str | None) -> Path:
     return Path("/tmp")  # noqa: S108 -- mkdtemp makes a folder of its own in it
 
 
-def _remove_stale(base: Path, name: str) -> None:
+def remove_stale(base: Path, name: str) -> None:
     for folder in base.glob(f"kct-{name}-*-*"):
         with suppress(OSError):
             if not folder.is_symlink() and not _is_owned(folder):
