@@ -29,7 +29,7 @@ async def session(
 ) -> AsyncIterator[ClientSession]:
     """A session for calls to `peer`, a name for metrics and spans.
 
-    `timeout_s` bounds a whole call, body included. `is_ours` sends our trace context along; strangers get none.
+    `timeout_s` bounds a whole call, body included. `is_ours` sends our trace context along.
     """
     async with ClientSession(
         timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(timeout_s, LONGEST_CONNECT_S)),
