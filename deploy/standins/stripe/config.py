@@ -1,0 +1,37 @@
+"""What can be set when a stand-in starts."""
+
+from dataclasses import dataclass
+
+API_VERSION = "2026-09-30.endive"
+# Monthly versions of one major only add things: a client may name any of them. Events are rendered at the above.
+API_MAJOR = "endive"
+
+# Live, Stripe retries for three days; this is the same idea on a clock that a test can wait for: ten minutes.
+FAST_RETRY_STEPS_S = (0.5, 1.0, 2.0, 4.0, 8.0, *([15.0] * 39))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where events go. Several secrets mean several `v1` signatures, as while a secret is being rolled."""
+
+    url: str
+    secrets: tuple[str, ...]
+    events: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    endpoints: tuple[Endpoint, ...] = ()
+    retry_steps_s: tuple[float, ...] = FAST_RETRY_STEPS_S
+    delivery_timeout_s: float = 10.0
+    delivery_concurrency: int = 16
+    delivery_log_length: int = 20_000
+    # How long after a payment the balance transaction appears (automatic_async), with charge.updated.
+    capture_delay_s: float = 1.0
+    # Every answer takes a random time between these two.
+    latency_s: tuple[float, float] = (0.0, 0.0)
+    requests_per_s: float | None = None
+    requests_per_s_and_endpoint: float | None = None
+    # Radar's score is only there with Radar for Fraud Teams.
+    has_risk_score: bool = False
+    seed: int = 1

@@ -1,0 +1,110 @@
+"""Events: snapshots of objects as they were, and what became of their delivery."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import orjson
+
+from deploy.standins.stripe import params
+from deploy.standins.stripe.call import Call, Origin
+from deploy.standins.stripe.clock import Clock
+from deploy.standins.stripe.config import API_VERSION
+from deploy.standins.stripe.ids import new_id
+from deploy.standins.stripe.tables import Json, Table
+
+LIST = params.Spec(
+    {
+        **params.PAGE,
+        "type": params.text(),
+        "types": params.many(params.text()),
+        "delivery_success": params.flag,
+    }
+)
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Per event: which endpoints have not taken it yet, and which never will."""
+
+    object_id: str
+    pending: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+    @property
+    def is_success(self) -> bool:
+        return not self.pending and not self.failed  # A-15
+
+
+class EventLog:
+    def __init__(self, clock: Clock) -> None:
+        self.table = Table("event", "id")
+        self.deliveries: dict[str, Delivery] = {}
+        self.listener: Callable[[Json], None] = lambda _event: None
+        self._clock = clock
+
+    def emit(
+        self, kind: str, thing: Json, origin: Origin | None = None, previous: Json | None = None
+    ) -> Json:
+        """Without an origin it is an automatic event: `request.id` is null."""
+        snapshot: Json = {"object": orjson.Fragment(orjson.dumps(thing))}  # frozen here
+        if previous is not None:
+            snapshot["previous_attributes"] = previous
+        event: Json = {
+            "id": new_id("evt"),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self._clock.now(),
+            "data": snapshot,
+            "livemode": False,
+            "pending_webhooks": 0,
+            "request": {
+                "id": origin.request_id if origin else None,
+                "idempotency_key": origin.idempotency_key if origin else None,
+            },
+            "type": kind,
+        }
+        self.table.add(event)
+        self.deliveries[event["id"]] = Delivery(thing["id"])
+        self.listener(event)
+        return event
+
+    def expect(self, event: Json, urls: set[str]) -> None:
+        self.deliveries[event["id"]].pending |= urls
+        self._count(event)
+
+    def settle(self, event: Json, url: str, *, taken: bool) -> None:
+        delivery = self.deliveries.get(event["id"])
+        if delivery is None:  # the stand-in was reset meanwhile
+            return
+        delivery.pending.discard(url)
+        if taken:
+            delivery.failed.discard(url)
+        else:
+            delivery.failed.add(url)
+        self._count(event)
+
+    def _count(self, event: Json) -> None:
+        event["pending_webhooks"] = len(self.deliveries[event["id"]].pending)
+
+
+def retrieve(call: Call) -> Json:
+    params.read(call.form, params.Spec({"expand": params.EXPAND}))
+    return call.account.events.table.find(call.path["event"])
+
+
+def list_all(call: Call) -> Json:
+    values = params.read(call.form, LIST)
+    log = call.account.events
+    kinds = set(values.get("types") or ([values["type"]] if values.get("type") else []))
+    success: bool | None = values.get("delivery_success")
+
+    def matches(event: Json) -> bool:
+        if success is not None and log.deliveries[event["id"]].is_success is not success:
+            return False
+        return not kinds or any(_is_kind(event["type"], kind) for kind in kinds)
+
+    return log.table.page("/v1/events", values, matches)
+
+
+def _is_kind(kind: str, wanted: str) -> bool:
+    return kind == wanted or (wanted.endswith(".*") and kind.startswith(wanted[:-1]))
