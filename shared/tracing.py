@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -34,8 +34,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-Kind = Literal["internal", "server", "client", "producer", "consumer"]
 
 EXPORT_TIMEOUT_S = 3.0  # a batch that a collector nearby can't take in this time is dropped
 QUIET_S = 60.0  # while the collector is away: one line per this long
@@ -108,7 +106,7 @@ def shutdown(timeout_s: float = FLUSH_S) -> None:
 def span(
     name: str,
     *,
-    kind: SpanKind | Kind = SpanKind.INTERNAL,
+    kind: SpanKind | str = SpanKind.INTERNAL,
     parent: str | None = None,
     link: str | None = None,
     **attributes: AttributeValue,

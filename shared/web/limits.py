@@ -1,0 +1,99 @@
+"""How much one client may ask for: a token bucket per address, and a bound on bodies.
+
+Own code, since the `limits` package's memory storage (5.8) has a task walk all known addresses over and over,
+and keeps as many addresses as ever ask: a flood from many would cost both time and memory.
+"""
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from shared.errors import TooLarge, TooManyRequests, UnsupportedMediaType
+from shared.metrics import HTTP_REFUSED
+from shared.web.keys import CLIENT_ADDRESS
+
+MOST_ADDRESSES = 20_000  # a few megabytes; the least recently seen goes first
+_UNLIMITED = "__kct_unlimited__"
+_MINUTE_S = 60.0
+
+H = TypeVar("H", bound=Callable[..., object])
+
+
+def unlimited(handler: H) -> H:
+    """Let a handler out of the limit per address: for what limits itself, such as Stripe's door."""
+    setattr(handler, _UNLIMITED, True)
+    return handler
+
+
+class AddressLimit:
+    """A bucket per address, kept as one number: the time at which it will be full again."""
+
+    def __init__(
+        self,
+        per_minute: int,
+        clock: Callable[[], float] = time.monotonic,
+        most_addresses: int = MOST_ADDRESSES,
+    ) -> None:
+        self._interval_s = _MINUTE_S / per_minute
+        self._depth_s = (
+            _MINUTE_S - self._interval_s
+        )  # how far ahead of now a bucket may run, less this request
+        self._clock = clock
+        self._most_addresses = most_addresses
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+
+    def wait_s(self, address: str) -> float:
+        """Take one request out of the address's bucket: 0, or how long until there is one."""
+        key = _bucket(address)
+        now = self._clock()
+        full_at = max(now, self._full_at.get(key, now))
+        if full_at - now > self._depth_s + 1e-9:
+            self._full_at.move_to_end(key)
+            return full_at - now - self._depth_s
+        self._full_at[key] = full_at + self._interval_s
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > self._most_addresses:
+            self._full_at.popitem(last=False)
+        return 0.0
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+
+def limit_requests(per_minute: int) -> Middleware:
+    limit = AddressLimit(per_minute)
+
+    @web.middleware
+    async def limits(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not getattr(request.match_info.handler, _UNLIMITED, False):
+            wait_s = limit.wait_s(request[CLIENT_ADDRESS])
+            if wait_s > 0:
+                HTTP_REFUSED.labels(reason="rate").inc()
+                raise TooManyRequests(f"at most {per_minute} requests a minute", retry_after_s=wait_s)
+        return await handler(request)
+
+    return limits
+
+
+@web.middleware
+async def limit_body(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse by the announced length, before a byte is read. Otherwise bytes are counted while they come."""
+    most = request.client_max_size
+    if request.content_length is not None and request.content_length > most:
+        HTTP_REFUSED.labels(reason="size").inc()
+        raise TooLarge(f"a body may have at most {most} bytes here")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise UnsupportedMediaType("bodies are taken as they are, without a content encoding")
+    return await handler(request)
+
+
+def _bucket(address: str) -> str:
+    """One household or server has a whole /64 of IPv6: it counts as one."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address, 64), strict=False))

@@ -1,0 +1,104 @@
+"""Runs an app until it is told to stop, and stops it without losing what runs.
+
+On SIGTERM or SIGINT: `/readyz` turns 503 and streams are told to end (`DRAINING`), no connection is accepted
+any more, what runs may finish within `drain_s`, then idle connections and the app's resources are closed.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+
+from aiohttp import web
+
+from shared import tracing
+from shared.settings import ServiceSettings
+from shared.web.keys import DRAINING, RUNNING
+from shared.web.wire import Runner
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 1
+# What still runs after `drain_s` is cancelled, and has this long to take it.
+CANCEL_S = 1.0
+# The app's resources (connections, jobs) have this long to close.
+CLOSE_S = 10.0
+
+
+def run(app: web.Application, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Leaves with an exit code other than 0 if starting or closing failed."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+        exit_code = loop.run(serve(app, settings))
+    tracing.shutdown()
+    if exit_code:
+        sys.exit(exit_code)
+
+
+async def serve(app: web.Application, settings: ServiceSettings) -> int:
+    """The same on a loop that runs already; answers the exit code."""
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    runner = Runner(app, shutdown_timeout=CANCEL_S)
+    try:
+        if await _unless(told_to_stop, _start(runner, settings)):
+            await told_to_stop.wait()
+            await _drain(runner, settings.drain_s)
+    except Exception:
+        log.exception("could not start")
+        await _close(runner)
+        return EXIT_FAILED
+    return await _close(runner)
+
+
+async def _start(runner: Runner, settings: ServiceSettings) -> None:
+    await runner.setup()
+    await web.TCPSite(runner, settings.host, settings.port).start()
+    log.info("listening", extra={"host": settings.host, "port": runner.addresses[0][1]})
+
+
+async def _unless(told_to_stop: asyncio.Event, starting: Coroutine[None, None, None]) -> bool:
+    """Wait for the start, however long the database lets us wait; unless we are told to stop meanwhile."""
+    start = asyncio.ensure_future(starting)
+    stop = asyncio.ensure_future(told_to_stop.wait())
+    await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if start.done():
+        start.result()
+        return True
+    start.cancel()
+    await asyncio.wait({start})
+    return False
+
+
+async def _drain(runner: Runner, drain_s: float) -> None:
+    running = runner.app[RUNNING]
+    log.info("draining", extra={"running": running.count})
+    runner.app[DRAINING].set()
+    for site in runner.sites:
+        await site.stop()
+    try:
+        async with asyncio.timeout(drain_s):
+            await running.idle.wait()
+    except TimeoutError:
+        log.warning("cut short", extra={"running": running.count, "waited_s": drain_s})
+
+
+async def _close(runner: Runner) -> int:
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await runner.cleanup()
+    except Exception:
+        log.exception("could not close")
+        return EXIT_FAILED
+    log.info("stopped")
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
