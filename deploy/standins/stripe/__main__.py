@@ -37,16 +37,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--webhook-url", help="where events are sent")
-    parser.add_argument(
-        "--webhook-secret", action="append", default=[], help="may be repeated while one is rolled"
-    )
+    parser.add_argument("--webhook-secret", action="append", default=[], help="may be repeated while one is rolled")
     parser.add_argument(
         "--retry-step", type=float, action="append", help="seconds to the next attempt; may be repeated"
     )
     parser.add_argument("--capture-delay", type=float, default=1.0, help="seconds until charge.updated")
-    parser.add_argument(
-        "--latency", type=float, nargs=2, default=(0.0, 0.0), metavar=("FROM", "TO"), help="seconds"
-    )
+    parser.add_argument("--latency", type=float, nargs=2, default=(0.0, 0.0), metavar=("FROM", "TO"), help="seconds")
     parser.add_argument("--requests-per-s", type=float, help="rate limit of the account")
     parser.add_argument("--requests-per-s-and-endpoint", type=float, help="rate limit of each endpoint")
     parser.add_argument("--seed", type=int, default=1)

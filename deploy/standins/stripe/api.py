@@ -60,9 +60,7 @@ class Api:
             raise auth.secret_key_required()
         version = request.headers.get("Stripe-Version", API_VERSION)
         if not version.endswith(f".{API_MAJOR}"):
-            raise errors.invalid(
-                f"This stand-in speaks {API_VERSION} and its major's others only, not {version}."
-            )
+            raise errors.invalid(f"This stand-in speaks {API_VERSION} and its major's others only, not {version}.")
         self._limits.check(f"{route.method} {route.path}")
         return kind
 

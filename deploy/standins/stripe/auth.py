@@ -14,9 +14,7 @@ def key_kind(header: str | None, query_key: str | None = None) -> str:
     """`sk`, `rk` or `pk`. A browser that only has a publishable key may also give it as `key`."""
     key = _key(header) if header else query_key
     if not key:
-        raise errors.unauthorized(
-            "You did not provide an API key, as a Bearer token or as the user of Basic auth."
-        )
+        raise errors.unauthorized("You did not provide an API key, as a Bearer token or as the user of Basic auth.")
     if _LIVE_KEY.match(key):
         message = "This is a stand-in for Stripe and refuses live keys. Use a test key here."
         raise errors.unauthorized(message, code="stand_in_refuses_live_keys")

@@ -51,9 +51,7 @@ PROCESSING = Decline(
     "try_again_later",
     "96",
 )
-BLOCKED = Decline(
-    "card_declined", "fraudulent", "Your card was declined.", "do_not_try_again", is_blocked=True
-)
+BLOCKED = Decline("card_declined", "fraudulent", "Your card was declined.", "do_not_try_again", is_blocked=True)
 NOT_A_TEST_CARD = Decline(
     "card_declined",
     "test_mode_live_card",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 API_VERSION = "2026-09-30.endive"
-# Monthly versions of one major only add things: a client may name any of them. Events are rendered at the above.
+# Monthly versions of one major only add things: a client may name any. Events are rendered at the above.
 API_MAJOR = "endive"
 
 # Live, Stripe retries for three days; this is the same idea on a clock that a test can wait for: ten minutes.

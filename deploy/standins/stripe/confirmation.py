@@ -17,9 +17,7 @@ def check_state(call: Call, intent: Json) -> None:
         message = f"This PaymentIntent's status is {intent['status']}: it cannot be confirmed."
         raise errors.unexpected_state(message, view(intent, call))
     if call.is_publishable and intent["confirmation_method"] == "manual":
-        raise errors.invalid(
-            "A PaymentIntent with confirmation_method=manual is confirmed with a secret key."
-        )
+        raise errors.invalid("A PaymentIntent with confirmation_method=manual is confirmed with a secret key.")
 
 
 def check(call: Call, intent: Json, values: Json) -> None:
@@ -58,9 +56,7 @@ def confirm(call: Call, intent: Json, method: Json, values: Json) -> None:
         return
     if values.get("off_session") or values.get("error_on_requires_action"):
         card = account.cards[method["id"]]
-        charge = charges.record(
-            account, intent, method, (card, cards.AUTHENTICATION_REQUIRED), call.origin
-        )
+        charge = charges.record(account, intent, method, (card, cards.AUTHENTICATION_REQUIRED), call.origin)
         raise _declined(call, intent, method, charge)
     intent.update(status="requires_action", next_action=_next_action(call, intent, values))
     account.events.emit("payment_intent.requires_action", intent, call.origin)
@@ -133,9 +129,7 @@ def _decline_of(account: Account, method: Json, charge: Json) -> Decline:
 
 def _back_to_method(account: Account, intent: Json, error: Json, origin: Origin | None) -> None:
     #
-    intent.update(
-        status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error
-    )
+    intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error)
     account.events.emit("payment_intent.payment_failed", intent, origin)
 
 
@@ -173,9 +167,7 @@ def capture(call: Call) -> Json:
         raise errors.invalid(message, param="amount_to_capture", code="amount_too_large")
     charge = account.charges.find(intent["latest_charge"])
     charge.update(captured=True, amount_captured=amount)
-    intent["metadata"] = params.merge_metadata(
-        intent["metadata"], {**intent["metadata"], **values.get("metadata", {})}
-    )
+    intent["metadata"] = params.merge_metadata(intent["metadata"], {**intent["metadata"], **values.get("metadata", {})})
     intent.update(status="succeeded", amount_capturable=0, amount_received=amount)
     account.events.emit("charge.captured", charge, call.origin)
     account.events.emit("payment_intent.succeeded", intent, call.origin)

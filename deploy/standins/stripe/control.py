@@ -142,20 +142,14 @@ class Control:
 
     async def show_intents(self, _request: web.Request) -> web.Response:
         """For reconciliation: all of them, oldest first, with their charges; no client secrets."""
-        return _reply(
-            {"payment_intents": [self._summary(intent) for intent in self._account.payment_intents]}
-        )
+        return _reply({"payment_intents": [self._summary(intent) for intent in self._account.payment_intents]})
 
     def _summary(self, intent: dict[str, Any]) -> dict[str, Any]:
         shown = ("id", "amount", "amount_received", "currency", "status", "created", "customer", "metadata")
-        charges = [
-            self._account.charges.find(charge) for charge in self._account.charges_of.get(intent["id"], [])
-        ]
+        charges = [self._account.charges.find(charge) for charge in self._account.charges_of.get(intent["id"], [])]
         return {
             **{name: intent[name] for name in shown},
-            "charges": [
-                {name: charge[name] for name in ("id", "status", "amount_captured")} for charge in charges
-            ],
+            "charges": [{name: charge[name] for name in ("id", "status", "amount_captured")} for charge in charges],
         }
 
     async def authenticate(self, request: web.Request) -> web.Response:

@@ -51,9 +51,7 @@ class Deliverer:
     async def running(self) -> AsyncIterator[None]:
         timeout = aiohttp.ClientTimeout(total=self._config.delivery_timeout_s)
         async with aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": USER_AGENT}) as session:
-            workers = [
-                asyncio.create_task(self._work(session)) for _ in range(self._config.delivery_concurrency)
-            ]
+            workers = [asyncio.create_task(self._work(session)) for _ in range(self._config.delivery_concurrency)]
             try:
                 yield
             finally:

@@ -42,9 +42,7 @@ class EventLog:
         self.listener: Callable[[Json], None] = lambda _event: None
         self._clock = clock
 
-    def emit(
-        self, kind: str, thing: Json, origin: Origin | None = None, previous: Json | None = None
-    ) -> Json:
+    def emit(self, kind: str, thing: Json, origin: Origin | None = None, previous: Json | None = None) -> Json:
         """Without an origin it is an automatic event: `request.id` is null."""
         snapshot: Json = {"object": orjson.Fragment(orjson.dumps(thing))}  # frozen here
         if previous is not None:

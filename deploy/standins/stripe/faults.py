@@ -69,10 +69,7 @@ class Faults:
         return len(self._rules) < before
 
     def describe(self) -> list[dict[str, Any]]:
-        return [
-            {"id": rule.id, **asdict(rule.fault), "seen": rule.seen, "hits": rule.hits}
-            for rule in self._rules
-        ]
+        return [{"id": rule.id, **asdict(rule.fault), "seen": rule.seen, "hits": rule.hits} for rule in self._rules]
 
     def strike(self, method: str, path: str) -> tuple[float, Fault | None]:
         """How long to wait, and the fault that hits this request: the first of the rules that apply."""

@@ -28,8 +28,6 @@ def allowed_to_see(call: Call, values: Json) -> Json:
             raise errors.missing_parameter("client_secret")
         return intent
     if not hmac.compare_digest(given.encode(), intent["client_secret"].encode()):
-        message = (
-            "The client_secret provided does not match the client_secret associated with the PaymentIntent."
-        )
+        message = "The client_secret provided does not match the client_secret associated with the PaymentIntent."
         raise errors.invalid(message, param="client_secret", code="payment_intent_invalid_parameter")
     return intent

@@ -27,9 +27,7 @@ class Pages:
         self._account = account
         self._deliverer = deliverer
         folder = Path(__file__).parent / "templates"
-        self._templates = Environment(
-            loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined
-        )
+        self._templates = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
         self._templates.filters["clock"] = _clock
 
     def add_to(self, app: web.Application) -> None:
@@ -85,9 +83,7 @@ def _way_back(return_url: str, intent: Json) -> str:
             "succeeded" if intent["status"] in {"succeeded", "requires_capture"} else "failed",
         ),
     ]
-    return urlunsplit(
-        parts._replace(query=urlencode([*parse_qsl(parts.query, keep_blank_values=True), *added]))
-    )
+    return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query, keep_blank_values=True), *added])))
 
 
 def _clock(moment: float) -> str:

@@ -39,9 +39,7 @@ def text(max_length: int = 5000) -> Reader:
         if not isinstance(value, str):
             raise errors.invalid(f"Invalid string: {param}", param=param)
         if len(value) > max_length:
-            raise errors.invalid(
-                f"Invalid string: {param} must be at most {max_length} characters", param=param
-            )
+            raise errors.invalid(f"Invalid string: {param} must be at most {max_length} characters", param=param)
         return value or None
 
     return reader
@@ -123,9 +121,7 @@ def metadata(value: Any, param: str) -> dict[str, str]:
         raise errors.invalid("Metadata holds at most 50 keys", param=param)
     for key, part in value.items():
         if len(key) > 40 or len(part) > 500:
-            raise errors.invalid(
-                "Metadata keys hold at most 40 characters and values 500", param=f"{param}[{key}]"
-            )
+            raise errors.invalid("Metadata keys hold at most 40 characters and values 500", param=f"{param}[{key}]")
     return value
 
 

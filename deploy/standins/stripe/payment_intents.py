@@ -92,9 +92,7 @@ def _check_amount(amount: int, currency: str) -> None:
     if currency not in currencies.CURRENCIES:
         raise errors.invalid(f"Invalid currency: {currency}.", param="currency")
     if amount < currencies.minimum(currency):
-        message = (
-            f"Amount must be at least {currencies.minimum(currency)} in the smallest unit of {currency}."
-        )
+        message = f"Amount must be at least {currencies.minimum(currency)} in the smallest unit of {currency}."
         raise errors.invalid(message, param="amount", code="amount_too_small")
     if amount > currencies.MAXIMUM:
         message = f"Amount must be no more than {currencies.MAXIMUM} in the smallest unit of {currency}."
@@ -111,9 +109,7 @@ def confirm(call: Call) -> Json:
     intent = allowed_to_see(call, values)
     confirmation.check_state(call, intent)
     confirmation.check(call, intent, values)
-    method = confirmation.given_method(call, values) or call.account.payment_methods.find(
-        intent["payment_method"]
-    )
+    method = confirmation.given_method(call, values) or call.account.payment_methods.find(intent["payment_method"])
     for name in ("receipt_email", "setup_future_usage", "shipping"):
         if name in values:
             intent[name] = values[name]

@@ -100,9 +100,7 @@ def _full_year(year: int) -> int:
 
 
 def _card_error(code: str, message: str, param: str) -> Refusal:
-    return Refusal(
-        402, {"code": code, "message": message, "param": param, "type": "card_error"}, is_stored=True
-    )
+    return Refusal(402, {"code": code, "message": message, "param": param, "type": "card_error"}, is_stored=True)
 
 
 def refused_card(decline: Decline) -> Refusal:

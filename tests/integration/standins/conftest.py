@@ -31,9 +31,7 @@ class StandIn:
             assert response.status < 300, await response.text()
             return await response.json()
 
-    async def post(
-        self, path: str, form: dict[str, str], key: str = KEY, **headers: str
-    ) -> tuple[int, Any, Any]:
+    async def post(self, path: str, form: dict[str, str], key: str = KEY, **headers: str) -> tuple[int, Any, Any]:
         headers = {"Authorization": f"Bearer {key}", **headers}
         async with self.session.post(f"{self.url}{path}", data=form, headers=headers) as response:
             return response.status, await response.json(), response.headers

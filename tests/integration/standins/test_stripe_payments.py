@@ -83,9 +83,7 @@ async def test_an_intent_is_confirmed_after_it_was_made(stand_in: StandIn) -> No
         ("pm_card_radarBlock", "card_declined", "fraudulent", "blocked"),
     ],
 )
-async def test_a_card_is_declined(
-    stand_in: StandIn, method: str, code: str, decline_code: str, outcome: str
-) -> None:
+async def test_a_card_is_declined(stand_in: StandIn, method: str, code: str, decline_code: str, outcome: str) -> None:
     with pytest.raises(stripe.CardError) as caught:
         await stand_in.client.v1.payment_intents.create_async(a_purchase(method))
 
@@ -181,15 +179,11 @@ async def test_off_session_needs_a_card_that_was_set_up(stand_in: StandIn) -> No
     v1 = stand_in.client.v1
     customer = await v1.customers.create_async({"email": "ann@example.com"})
     with pytest.raises(stripe.CardError) as caught:
-        await v1.payment_intents.create_async(
-            a_purchase("pm_card_authenticationRequiredOnSetup", off_session=True)
-        )
+        await v1.payment_intents.create_async(a_purchase("pm_card_authenticationRequiredOnSetup", off_session=True))
     assert caught.value.code == "authentication_required"
 
     first = await v1.payment_intents.create_async(
-        a_purchase(
-            "pm_card_authenticationRequiredOnSetup", customer=customer.id, setup_future_usage="off_session"
-        )
+        a_purchase("pm_card_authenticationRequiredOnSetup", customer=customer.id, setup_future_usage="off_session")
     )
     await stand_in.control("POST", f"/payment_intents/{first.id}/authenticate", {"outcome": "succeed"})
     again = await v1.payment_intents.create_async(
@@ -274,9 +268,7 @@ async def test_customers_live_and_are_deleted(stand_in: StandIn) -> None:
     assert (await customers.retrieve_async(ann.id)).deleted is True
     assert (await customers.list_async()).data == []
     with pytest.raises(stripe.InvalidRequestError) as caught:
-        await stand_in.client.v1.payment_intents.create_async(
-            {"amount": 100, "currency": "usd", "customer": ann.id}
-        )
+        await stand_in.client.v1.payment_intents.create_async({"amount": 100, "currency": "usd", "customer": ann.id})
     assert (caught.value.http_status, caught.value.code) == (404, "resource_missing")
 
 
@@ -290,9 +282,7 @@ async def test_a_held_payment_is_captured_in_part(stand_in: StandIn) -> None:
 
 async def test_each_use_of_a_named_card_is_a_fresh_method_with_one_fingerprint(stand_in: StandIn) -> None:
     intents = stand_in.client.v1.payment_intents
-    seen = [
-        (await intents.create_async(a_purchase(expand=["payment_method"]))).payment_method for _ in range(2)
-    ]
+    seen = [(await intents.create_async(a_purchase(expand=["payment_method"]))).payment_method for _ in range(2)]
     assert all(isinstance(method, stripe.PaymentMethod) for method in seen)
     assert len({method.id for method in seen}) == 2  # type: ignore[union-attr] - checked just above
     assert len({method.card.fingerprint for method in seen}) == 1  # type: ignore[union-attr]
