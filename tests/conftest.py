@@ -1,10 +1,12 @@
 """What every test may ask for: PostgreSQL and RabbitMQ once per run; the stand-ins, empty, for each test."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from deploy.demo.backing import EX_CONFIG, Backing, NoBacking, start
+from deploy.standins.slack.standin import SlackStandIn
+from deploy.standins.smtp.standin import SmtpStandIn
 
 pytest_plugins = ["tests.databases"]
 
@@ -29,3 +31,29 @@ def backing(pytestconfig: pytest.Config) -> Iterator[Backing]:
 @pytest.fixture(scope="session")
 def amqp_url(backing: Backing) -> str:
     return backing.amqp_url
+
+
+@pytest.fixture(scope="session")
+async def running_smtp() -> AsyncIterator[SmtpStandIn]:
+    async with SmtpStandIn().running() as standin:
+        yield standin
+
+
+@pytest.fixture
+def smtp(running_smtp: SmtpStandIn) -> SmtpStandIn:
+    """A mail server with an empty mailbox and nothing wrong with it."""
+    running_smtp.clear()
+    return running_smtp
+
+
+@pytest.fixture(scope="session")
+async def running_slack() -> AsyncIterator[SlackStandIn]:
+    async with SlackStandIn().running() as standin:
+        yield standin
+
+
+@pytest.fixture
+def slack(running_slack: SlackStandIn) -> SlackStandIn:
+    """Slack's incoming webhook, with no messages yet and nothing wrong with it."""
+    running_slack.clear()
+    return running_slack
