@@ -1,0 +1,92 @@
+"""Wiring: what the service opens, in which order, and what runs in it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+
+from aiohttp import web
+
+from services.webhooks import jobs
+from services.webhooks.actions import SERVICE
+from services.webhooks.handlers import POOL, RECEIVED, WEBHOOKS, routes
+from services.webhooks.settings import WebhooksSettings
+from shared import metrics, outbox
+from shared.bus import Bus, Options, open_bus
+from shared.db import Pool, open_pool
+from shared.loop import running
+from shared.web import make_app
+
+BUS = web.AppKey("BUS", Bus)
+
+# `publish_received` waits by itself, for a request or for `rest_s`; the loop need not pause on top of that.
+AT_ONCE_S = 0.001
+MEASURE_S = 2.0
+PURGE_S = 300.0
+
+
+def make(settings: WebhooksSettings) -> web.Application:
+    """The app; nothing is opened before it starts."""
+
+    async def database() -> bool:
+        return await app[POOL].is_reachable()
+
+    async def broker() -> bool:
+        return app[BUS].is_connected
+
+    app = make_app(
+        settings,
+        routes,
+        ready_checks={"database": database, "broker": broker},
+        max_body_bytes=settings.body_limit_bytes,
+    )
+    app[WEBHOOKS] = settings
+    app[RECEIVED] = asyncio.Event()
+    app.cleanup_ctx.append(_resources)
+    return app
+
+
+async def _resources(app: web.Application) -> AsyncIterator[None]:
+    """Opened from top to bottom, closed from bottom to top."""
+    settings = app[WEBHOOKS]
+    async with AsyncExitStack() as stack:
+        open_ = stack.enter_async_context
+        app[POOL] = pool = await open_(
+            open_pool(
+                settings.database_url.get_secret_value(),
+                service=SERVICE,
+                role_prefix=settings.role_prefix,
+                connections=settings.database_connections,
+            )
+        )
+        app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), _bus_options(settings)))
+        await _start_jobs(stack, settings, pool, bus)
+        publish = partial(jobs.publish_received, pool, bus, app[RECEIVED], settings.rest_s)
+        await open_(running("publish_received", publish, AT_ONCE_S, settings.drain_s))
+        yield
+
+
+async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus) -> None:
+    started = (
+        ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
+        ("purge_outbox", partial(jobs.purge_outbox, pool, settings.keep_outbox_days), PURGE_S),
+        ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),
+        ("measure_backlog", partial(jobs.measure_backlog, pool), MEASURE_S),
+        ("measure_loop_lag", metrics.measure_loop_lag, MEASURE_S),
+        (
+            "publish_snapshot",
+            partial(metrics.publish_snapshot, bus, SERVICE, settings.instance),
+            settings.metrics_interval_s,
+        ),
+    )
+    for name, job, rest_s in started:
+        await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
+
+
+def _bus_options(settings: WebhooksSettings) -> Options:
+    return Options(
+        service=SERVICE,
+        retry_steps_s=settings.retry_steps_s,
+        prefetch=settings.prefetch,
+        drain_s=settings.drain_s,
+    )

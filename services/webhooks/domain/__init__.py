@@ -1,0 +1,35 @@
+"""What makes a request Stripe's, what an event says, and what we tell the others about it. Pure."""
+
+from services.webhooks.domain.event import EventMalformed, StripeEvent, read
+from services.webhooks.domain.signature import (
+    BodyEmpty,
+    BodyNotText,
+    Refused,
+    SignatureDuplicated,
+    SignatureMalformed,
+    SignatureMismatch,
+    SignatureMissing,
+    TimestampInFuture,
+    TimestampTooOld,
+    verify,
+)
+from services.webhooks.domain.translation import TRANSLATIONS, Untranslatable, translate
+
+__all__ = [
+    "TRANSLATIONS",
+    "BodyEmpty",
+    "BodyNotText",
+    "EventMalformed",
+    "Refused",
+    "SignatureDuplicated",
+    "SignatureMalformed",
+    "SignatureMismatch",
+    "SignatureMissing",
+    "StripeEvent",
+    "TimestampInFuture",
+    "TimestampTooOld",
+    "Untranslatable",
+    "read",
+    "translate",
+    "verify",
+]

@@ -1,0 +1,58 @@
+"""The one route: `POST /webhooks/stripe`."""
+
+import asyncio
+import time
+
+from aiohttp import web
+
+from services.webhooks import actions, domain
+from services.webhooks.settings import WebhooksSettings
+from shared import metrics
+from shared.db import Pool
+from shared.permissions import Permission, permit
+from shared.web import reply, unlimited
+
+POOL = web.AppKey("POOL", Pool)
+RECEIVED = web.AppKey("RECEIVED", asyncio.Event)
+WEBHOOKS = web.AppKey("WEBHOOKS", WebhooksSettings)
+
+SIGNATURE_FAILURES = metrics.counter(
+    "webhooks_signature_failures_total",
+    "Requests that were not shown to be Stripe's, by reason.",
+    ("reason",),
+)
+
+# What of the headers may help to understand a delivery later; never the signature itself.
+KEPT_HEADERS = ("User-Agent", "Content-Type", "Via")
+LONGEST_HEADER = 300
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/webhooks/stripe")
+@permit(Permission.STRIPE_SIGNATURE)
+@unlimited
+async def receive(request: web.Request) -> web.Response:
+    """Takes one event: 2xx once it is stored, whatever its type; a problem document otherwise."""
+    settings = request.app[WEBHOOKS]
+    signatures = request.headers.getall("Stripe-Signature", ())
+    body = await request.read()  # raises when it is longer than the app allows
+    try:
+        signed_at = domain.verify(body, signatures, settings.secrets(), settings.tolerance_s, time.time())
+    except domain.Refused as refusal:
+        SIGNATURE_FAILURES.labels(reason=refusal.code).inc()
+        raise
+    headers = {**_kept(request), "signed-at": str(signed_at)}
+    kept = actions.Request(headers, request["client_address"])
+    await actions.receive(request.app[POOL], body, kept, settings.livemode, settings.store_timeout_s)
+    request.app[RECEIVED].set()
+    return reply({"received": True})
+
+
+def _kept(request: web.Request) -> dict[str, str]:
+    """Printable ASCII, cut to a length: a header holds whatever its sender likes, a column does not."""
+    return {
+        name.lower(): "".join(letter if " " <= letter <= "~" else "?" for letter in value[:LONGEST_HEADER])
+        for name in KEPT_HEADERS
+        if (value := request.headers.get(name)) is not None
+    }

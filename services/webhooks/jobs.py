@@ -1,0 +1,43 @@
+"""What runs beside the requests: publishing what they stored, measuring, tidying."""
+
+import asyncio
+import contextlib
+
+from services.webhooks import actions, store
+from shared import metrics, outbox
+from shared.bus import Bus
+from shared.db import Pool
+
+BACKLOG = metrics.gauge("webhooks_backlog_events", "Events stored and not yet published.")
+BACKLOG_AGE = metrics.gauge(
+    "webhooks_backlog_oldest_age_seconds", "How long the oldest event that is not yet published has waited."
+)
+
+
+async def publish_received(pool: Pool, bus: Bus, rung: asyncio.Event, rest_s: float) -> int:
+    """Publishes a batch; with nothing to do, waits for a request to ring, or a while for what others left.
+
+    The bell is put back before looking, so a request that commits right after is not overheard. The events
+    of a process that died between storing and publishing are found in the same way.
+    """
+    rung.clear()
+    done = await actions.publish_batch(pool, bus) if bus.is_connected else 0
+    if not done:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(rung.wait(), rest_s)
+    return done
+
+
+async def measure_backlog(pool: Pool) -> int:
+    """Sets the gauges of what waits; a job of its own, so that they are right when publishing hangs."""
+    async with pool.worker() as conn:
+        backlog = await store.select_backlog(conn)
+    BACKLOG.set(backlog.count)
+    BACKLOG_AGE.set(backlog.oldest_s)
+    return 0
+
+
+async def purge_outbox(pool: Pool, keep_days: int) -> int:
+    """Deletes published events of the outbox once nobody asks for them any more."""
+    async with pool.worker() as conn:
+        return await outbox.purge(conn, keep_days)

@@ -1,0 +1,141 @@
+"""What the other services are told."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.webhooks import domain
+from shared import events
+from tests.stripe_events import a_payment_intent, a_refused_intent, an_event
+
+
+@pytest.mark.parametrize(
+    ("stripe_type", "event_class"),
+    [
+        ("payment_intent.succeeded", events.PaymentSucceeded),
+        ("payment_intent.payment_failed", events.PaymentFailed),
+        ("payment_intent.processing", events.PaymentProcessing),
+        ("payment_intent.requires_action", events.PaymentActionRequired),
+        ("payment_intent.canceled", events.PaymentCanceled),
+    ],
+)
+def test_each_type_has_its_event(stripe_type, event_class):
+    assert type(domain.translate(an_event(stripe_type))) is event_class
+
+
+def test_a_success_carries_what_the_order_is_held_against():
+    intent = a_payment_intent()
+    event = domain.translate(an_event(subject=intent, created=1_700_000_000))
+    assert isinstance(event, events.PaymentSucceeded)
+    assert event.occurred_at == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert (event.payment.amount_minor, event.payment.amount_received_minor) == (12900, 12900)
+    assert (event.payment.currency, event.payment.status) == ("usd", "succeeded")
+    assert event.payment.order_id == UUID(intent["metadata"]["order_id"])
+    assert event.payment.attempt_id == UUID(intent["metadata"]["attempt_id"])
+    assert (event.payment.payment_intent_id, event.payment.charge_id) == (intent["id"], intent["latest_charge"])
+
+
+def test_a_decline_carries_why():
+    payment = _payment(a_refused_intent())
+    assert (payment.failure_code, payment.decline_code) == ("card_declined", "insufficient_funds")
+    assert (payment.advice_code, payment.network_decline_code) == ("try_again_later", "51")
+    assert payment.charge_id is not None
+
+
+@pytest.mark.parametrize("where", ["latest_charge", "charges"])
+def test_the_outcome_is_taken_from_a_charge_that_is_there_whole(where):
+    charge = {"id": "ch_1", "outcome": {"type": "blocked", "reason": "highest_risk_level"}}
+    changes = (
+        {"latest_charge": charge}
+        if where == "latest_charge"
+        else {"latest_charge": None, "charges": {"data": [charge]}}
+    )
+    payment = _payment(a_refused_intent(**changes))
+    assert (payment.charge_id, payment.outcome_type) == ("ch_1", "blocked")
+    assert payment.outcome_reason == "highest_risk_level"
+
+
+def test_the_same_event_gets_the_same_id_and_another_gets_another():
+    one, two = an_event(), an_event()
+    first, again, other = domain.translate(one), domain.translate(one), domain.translate(two)
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert first.id == again.id != other.id
+
+
+@pytest.mark.parametrize("stripe_type", ["charge.succeeded", "payout.paid", "v2.core.event", "", None, 7])
+def test_other_types_are_nobodys_business(stripe_type):
+    assert domain.translate(an_event(stripe_type)) is None
+
+
+@pytest.mark.parametrize("metadata", [None, {}, [], "text", {"order_id": ""}, {"attempt_id": "x"}])
+def test_a_payment_without_an_order_is_not_ours(metadata):
+    assert domain.translate(an_event(subject=a_payment_intent(metadata=metadata))) is None
+
+
+def test_malformed_ids_are_left_out_so_that_somebody_looks():
+    payment = _payment(a_payment_intent(metadata={"order_id": "not-a-uuid", "attempt_id": 5}))
+    assert (payment.order_id, payment.attempt_id) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("amount", None),
+        ("amount", "12900"),
+        ("amount", 129.0),
+        ("amount", True),
+        ("amount", -1),
+        ("amount", 2**63),
+        ("amount_received", None),
+        ("currency", "USD"),
+        ("currency", "dollars"),
+        ("currency", None),
+        ("id", None),
+        ("id", "pi\x00"),
+        ("status", 5),
+    ],
+)
+def test_what_money_depends_on_has_to_be_right(key, value):
+    with pytest.raises(domain.Untranslatable, match=key):
+        domain.translate(an_event(subject=a_payment_intent(**{key: value})))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"created": None}, {"created": -1}, {"created": 10**12}, {"livemode": None}, {"livemode": "no"}]
+)
+def test_the_event_has_to_say_its_time_and_mode(changes):
+    with pytest.raises(domain.Untranslatable):
+        domain.translate(an_event(**changes))
+
+
+@pytest.mark.parametrize("failure", ["text", [], 5, {"code": 5, "decline_code": "\x00", "charge": {"id": "x"}}])
+def test_an_odd_explanation_of_a_decline_does_not_hold_up_the_payment(failure):
+    payment = _payment(a_refused_intent(last_payment_error=failure))
+    assert (payment.failure_code, payment.decline_code) == (None, None)
+
+
+_ODD = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers(), max_size=2)
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(a_payment_intent())), _ODD, max_size=4))
+def test_any_intent_is_told_of_ignored_or_untranslatable(changes):
+    try:
+        event = domain.translate(an_event(subject=a_payment_intent(**changes)))
+    except domain.Untranslatable:
+        return
+    if event is not None:
+        assert orjson.loads(events.encode(event))["type"] == "payment.succeeded"
+
+
+def _payment(intent):
+    event = domain.translate(an_event("payment_intent.payment_failed", intent))
+    assert isinstance(event, events.PaymentEvent)
+    return event.payment
