@@ -11,7 +11,7 @@ from shared.db import Connection
 from shared.ids import uuid7
 
 
-async def audit(
+async def audit(  # noqa: PLR0913 (each is a column of its own, given by name)
     conn: Connection,
     *,
     actor: str,

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import aio_pika
@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
 
 from shared import metrics, topology
-from shared.consuming import ATTEMPTS, Consumer, Delivery
+from shared.consuming import Consumer, Delivery
 from shared.db import Pool
 from shared.errors import Unavailable
 
@@ -59,7 +59,7 @@ class Options:
     retry_steps_s: Sequence[float] = (5, 30, 300)
     prefetch: int = 20
     drain_s: float = 10.0
-    queues: Mapping[str, object] = topology.QUEUES  # type: ignore[assignment]  # a wider value type
+    queues: Mapping[str, object] = field(default_factory=lambda: topology.QUEUES)
 
 
 class Bus:
@@ -80,6 +80,11 @@ class Bus:
     def is_connected(self) -> bool:
         """Whether messages can be published and are being consumed right now."""
         return self._connected.is_set() and not self._lost.is_set()
+
+    async def wait_connected(self) -> None:
+        """Returns once messages can be published and are being consumed."""
+        while not self.is_connected:
+            await asyncio.sleep(0.02)
 
     async def consume(self, pool: Pool, name: str, consumer: Consumer) -> None:
         """Feeds the queue `<service>.<name>` to `consumer(conn, event)`, from now on and after every reconnect."""
@@ -103,9 +108,7 @@ class Bus:
         if self._exchange is None:
             raise Unavailable("the message broker is away")
         exchange = self._exchange
-        outcomes = await asyncio.gather(
-            *(_publish(exchange, message) for message in messages), return_exceptions=True
-        )
+        outcomes = await asyncio.gather(*(_publish(exchange, message) for message in messages), return_exceptions=True)
         refused: dict[UUID, str] = {}
         for message, outcome in zip(messages, outcomes, strict=True):
             if isinstance(outcome, PublishError | DeliveryError):
@@ -167,9 +170,7 @@ class Bus:
             headers=dict(headers),  # type: ignore[arg-type]  # strings and numbers
         )
         target = (
-            await self._channel.get_exchange(exchange, ensure=False)
-            if exchange
-            else self._channel.default_exchange
+            await self._channel.get_exchange(exchange, ensure=False) if exchange else self._channel.default_exchange
         )
         await target.publish(copy, routing_key=key, mandatory=True, timeout=CONFIRM_TIMEOUT_S)
 
@@ -190,6 +191,7 @@ class Bus:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             finally:
                 self._connected.clear()
+                metrics.BUS_CONNECTED.set(0)
                 self._channel = self._exchange = None
 
     async def _set_up(self, connection: AbstractConnection) -> None:
@@ -220,9 +222,7 @@ class Bus:
         return channel
 
     async def _listen_to_snapshots(self, channel: AbstractChannel, receive: Snapshots) -> None:
-        queue = await channel.declare_queue(
-            exclusive=True, auto_delete=True, arguments={"x-max-length": 1000}
-        )
+        queue = await channel.declare_queue(exclusive=True, auto_delete=True, arguments={"x-max-length": 1000})
         await queue.bind(topology.METRICS_EXCHANGE)
 
         async def take(message: AbstractIncomingMessage) -> None:
@@ -259,6 +259,3 @@ async def open_bus(url: str, options: Options) -> AsyncIterator[Bus]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-__all__ = ["ATTEMPTS", "Bus", "Message", "Options", "open_bus"]

@@ -13,13 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from aio_pika.abc import AbstractIncomingMessage
-from opentelemetry.trace import SpanKind
 
 from shared import events, inbox, metrics, topology, tracing
 from shared.db import Connection, Pool, is_database_away
 from shared.errors import AppError
 from shared.events import Event, UnreadableEvent
-from shared.logs import redact
+from shared.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +54,7 @@ class Delivery:
         task = asyncio.current_task()
         assert task is not None
         self.running.add(task)
+        metrics.BUS_LAST_MESSAGE.labels(queue=self.queue).set_to_current_time()
         try:
             await self._settle(message)
         except Exception as error:
@@ -85,9 +85,7 @@ class Delivery:
     async def _handle(self, message: AbstractIncomingMessage, event: Event) -> None:
         traceparent = message.headers.get("traceparent")
         parent = traceparent if isinstance(traceparent, str) else None
-        with tracing.span(
-            f"process {self.queue}", kind=SpanKind.CONSUMER, parent=parent, **_attributes(self, event)
-        ):
+        with tracing.span(f"process {self.queue}", kind="consumer", parent=parent, **_attributes(self, event)):
             pause = 0.1
             while True:
                 try:
@@ -101,6 +99,10 @@ class Delivery:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _once(self, event: Event) -> None:
+        with metrics.BUS_CONSUME_SECONDS.labels(queue=self.queue).time():
+            await self._claim_and_handle(event)
+
+    async def _claim_and_handle(self, event: Event) -> None:
         async with self._pool.worker() as conn:
             if await inbox.claim(conn, self.queue, event.id):
                 await self._consumer(conn, event)

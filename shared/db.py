@@ -66,9 +66,7 @@ async def set_context(conn: Connection, name: str, value: object) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_pool(
-    url: str, service: str, role_prefix: str = "kct", connections: int = 10
-) -> AsyncIterator[Pool]:
+async def open_pool(url: str, service: str, role_prefix: str = "kct", connections: int = 10) -> AsyncIterator[Pool]:
     """The connections of one service, closed when the block ends.
 
     Raises UnsuitableServer for a PostgreSQL that is too old; OSError or asyncpg errors when it can't be reached.

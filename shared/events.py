@@ -242,9 +242,7 @@ def decode(body: bytes) -> Event:
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
         raise UnreadableEvent(f"this is no event we know ({type(error).__name__})") from error
     if version != event_class.version:
-        raise UnreadableEvent(
-            f"{event_class.type} has version {version}; this process reads {event_class.version}"
-        )
+        raise UnreadableEvent(f"{event_class.type} has version {version}; this process reads {event_class.version}")
     try:
         return event_class.model_validate(fields)
     except ValidationError as error:

@@ -65,9 +65,7 @@ class _Watch:
         config.on_request_redirect.append(self._refuse_redirect)
         return config
 
-    async def _start(
-        self, _: ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestStartParams
-    ) -> None:
+    async def _start(self, _: ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestStartParams) -> None:
         # No url.full: addresses carry secrets in path and query (Slack's do).
         block = tracing.span(f"{params.method} {self._peer}", kind="client")
         opened = block.__enter__()
@@ -84,9 +82,7 @@ class _Watch:
         if self._is_ours and traceparent:
             params.headers["traceparent"] = traceparent
 
-    async def _end(
-        self, _: ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
-    ) -> None:
+    async def _end(self, _: ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
         status = params.response.status
         context.call.span.set_attribute("http.response.status_code", status)
         if status >= 400:

@@ -21,9 +21,7 @@ def sign(key: str, purpose: str, subject: str, expires_at: datetime | None = Non
 def verify(keys: Sequence[str], purpose: str, subject: str, token: str, now: datetime) -> bool:
     """Whether one of the keys (newest first, so that a key can be rotated) signed this token, and it is not over."""
     expiry_text, _, signature = token.partition(".")
-    if not (
-        expiry_text.isascii() and expiry_text.isdigit() and len(expiry_text) <= 12 and signature.isascii()
-    ):
+    if not (expiry_text.isascii() and expiry_text.isdigit() and len(expiry_text) <= 12 and signature.isascii()):
         return False
     expiry = int(expiry_text)
     if expiry != NEVER and expiry <= now.timestamp():

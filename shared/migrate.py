@@ -45,11 +45,7 @@ class MigrateSettings(Settings):
     def passwords(self) -> dict[str, str]:
         """The passwords that were given, by login role."""
         given = {name: getattr(self, f"{name}_password") for name in (*SERVICES, "auditor")}
-        return {
-            f"{self.role_prefix}_{name}": secret.get_secret_value()
-            for name, secret in given.items()
-            if secret
-        }
+        return {f"{self.role_prefix}_{name}": secret.get_secret_value() for name, secret in given.items() if secret}
 
 
 @dataclass(frozen=True)
@@ -68,24 +64,15 @@ class Migration:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def sql(self, prefix: str) -> str:
-        return (
-            self.path.read_text(encoding="utf-8")
-            .replace("{{prefix}}", prefix)
-            .replace("{{schema}}", self.schema)
-        )
+        return self.path.read_text(encoding="utf-8").replace("{{prefix}}", prefix).replace("{{schema}}", self.schema)
 
 
 def migrations() -> list[Migration]:
     """All of them, in the order in which they run: what is shared first, then each service's own."""
     found = [Migration("audit", path) for path in sorted((ROOT / "shared/migrations").glob("*.sql"))]
     for service in SERVICES:
-        found += [
-            Migration(service, path) for path in sorted((ROOT / "shared/migrations/each").glob("*.sql"))
-        ]
-        found += [
-            Migration(service, path)
-            for path in sorted((ROOT / f"services/{service}/migrations").glob("*.sql"))
-        ]
+        found += [Migration(service, path) for path in sorted((ROOT / "shared/migrations/each").glob("*.sql"))]
+        found += [Migration(service, path) for path in sorted((ROOT / f"services/{service}/migrations").glob("*.sql"))]
     return found
 
 

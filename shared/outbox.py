@@ -5,6 +5,7 @@ where a transaction is held across the network. A crash in between publishes twi
 """
 
 import logging
+from uuid import UUID
 
 from shared import events, metrics, tracing
 from shared.bus import Bus, Message
@@ -45,9 +46,7 @@ async def relay(pool: Pool, bus: Bus) -> int:
         )
         if not rows:
             return 0
-        refused = await bus.publish(
-            [Message(row["id"], row["type"], row["body"], row["traceparent"]) for row in rows]
-        )
+        refused = await bus.publish([Message(row["id"], row["type"], row["body"], row["traceparent"]) for row in rows])
         published = [row["id"] for row in rows if row["id"] not in refused]
         await conn.execute("UPDATE outbox SET published_at = now() WHERE id = ANY($1::uuid[])", published)
         if refused:
@@ -55,7 +54,7 @@ async def relay(pool: Pool, bus: Bus) -> int:
         return len(published)
 
 
-async def _rest(conn: Connection, refused: dict[object, str]) -> None:
+async def _rest(conn: Connection, refused: dict[UUID, str]) -> None:
     log.warning(
         "events not taken by the broker",
         extra={"count": len(refused), "reason": next(iter(refused.values()))},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 
 _ATTRIBUTE = "__kct_permission__"
@@ -31,5 +32,7 @@ def permit(permission: Permission) -> Callable[[Handler], Handler]:
 
 def permission_of(handler: object) -> Permission | None:
     """What the handler declares; None means that nobody may call it."""
+    while isinstance(handler, partial):
+        handler = handler.func
     declared = getattr(handler, _ATTRIBUTE, None)
     return declared if isinstance(declared, Permission) else None

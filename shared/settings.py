@@ -11,13 +11,27 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: supervisors can tell it from a crash
 
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
 Secret = Annotated[SecretStr, Field(min_length=1)]
+
+# Several secrets of one purpose, newest first, so that one can be rotated; written with commas between them.
+Secrets = Annotated[tuple[Secret, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
 
 
 class FileSource(EnvSettingsSource):
@@ -31,9 +45,7 @@ class FileSource(EnvSettingsSource):
         try:
             value = Path(path).read_text(encoding="utf-8").rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsFileUnreadable(
-                f"{name.upper()}: {path} can't be read ({type(error).__name__})"
-            ) from error
+            raise SettingsFileUnreadable(f"{name.upper()}: {path} can't be read ({type(error).__name__})") from error
         return value, field_name, self.field_is_complex(field)
 
 
@@ -67,9 +79,7 @@ class ServiceSettings(Settings):
     amqp_url: Secret
     role_prefix: str = Field(default="kct", pattern=r"^[a-z][a-z0-9_]{0,30}$")
     database_connections: int = Field(default=10, ge=2)
-    trusted_hops: int = Field(
-        default=0, ge=0, description="proxies in front of us whose X-Forwarded-For we believe"
-    )
+    trusted_hops: int = Field(default=0, ge=0, description="proxies in front of us whose X-Forwarded-For we believe")
     internal_networks: tuple[IPv4Network | IPv6Network, ...] = (
         IPv4Network("127.0.0.0/8"),
         IPv6Network("::1/128"),
@@ -77,9 +87,7 @@ class ServiceSettings(Settings):
     cors_origins: tuple[str, ...] = ()
     request_limit_per_minute: int = Field(default=600, ge=1, description="per client address")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-    otlp_url: str | None = Field(
-        default=None, description="base URL of an OTLP/HTTP collector; none: no export"
-    )
+    otlp_url: str | None = Field(default=None, description="base URL of an OTLP/HTTP collector; none: no export")
     instance: str = f"{socket.gethostname()}:{os.getpid()}"
     metrics_interval_s: float = Field(default=5.0, gt=0)
     drain_s: float = Field(default=10.0, gt=0, description="how long running work may take after SIGTERM")

@@ -12,12 +12,18 @@ Arguments of a queue can't be changed on a live broker: a delay is part of its q
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 
 from shared import events
 from shared.events import Event
+
+if TYPE_CHECKING:
+    from pamqp.common import FieldValue
+
+Arguments: TypeAlias = dict[str, "FieldValue"]
 
 EVENTS_EXCHANGE = "kct.events"
 METRICS_EXCHANGE = "kct.metrics"
@@ -44,7 +50,7 @@ QUEUES: Mapping[str, tuple[type[Event], ...] | str] = {
 DELIVERY_LIMIT = 20
 
 # Messages are moved between queues only once the next one has them (RabbitMQ >= 3.10); needs reject-publish.
-_SAFELY = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+_SAFELY: Arguments = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
 
 def routing_keys(heard: tuple[type[Event], ...] | str) -> tuple[str, ...]:
@@ -62,9 +68,7 @@ def delay_name(seconds: float) -> str:
     return f"kct.delay.{round(seconds * 1000)}ms"
 
 
-async def declare(
-    channel: AbstractChannel, retry_steps_s: Sequence[float], queues: Mapping[str, object]
-) -> None:
+async def declare(channel: AbstractChannel, retry_steps_s: Sequence[float], queues: Mapping[str, object]) -> None:
     """Declares everything; harmless to repeat. `queues` is QUEUES, except in tests of the bus itself."""
     await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
     await channel.declare_exchange(METRICS_EXCHANGE, ExchangeType.FANOUT, durable=True)
@@ -76,7 +80,7 @@ async def declare(
 async def _declare_delay(channel: AbstractChannel, seconds: float) -> None:
     name = delay_name(seconds)
     await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
-    arguments = {
+    arguments: Arguments = {
         "x-queue-type": "quorum",
         "x-message-ttl": round(seconds * 1000),
         # The default exchange delivers to the queue that the routing key names, and the key is kept.
@@ -90,7 +94,7 @@ async def _declare_delay(channel: AbstractChannel, seconds: float) -> None:
 async def _declare_queue(channel: AbstractChannel, name: str, heard: object) -> None:
     dead = await channel.declare_queue(dead_queue(name), durable=True, arguments={"x-queue-type": "quorum"})
     await dead.bind(DEAD_EXCHANGE, routing_key=name)
-    arguments = {
+    arguments: Arguments = {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
         "x-dead-letter-exchange": DEAD_EXCHANGE,

@@ -76,9 +76,7 @@ def configure(
 ) -> None:
     """Start tracing. Called once, in `__main__`; a test gives its own exporter."""
     shutdown()
-    resource = Resource.create(
-        {"service.namespace": "kct", "service.name": service, "service.instance.id": instance}
-    )
+    resource = Resource.create({"service.namespace": "kct", "service.name": service, "service.instance.id": instance})
     provider = TracerProvider(sampler=ParentBased(ALWAYS_ON), resource=resource, shutdown_on_exit=False)
     if exporter is None and otlp_url is not None:
         exporter = QuietExporter(otlp_url)

@@ -51,9 +51,7 @@ class SnapshotCollector(Collector):
         return []  # what is here depends on what arrives; this also keeps registration from collecting
 
     def collect(self) -> Iterator[Metric]:
-        merged: dict[str, Metric] = {
-            RECEIVED: Metric(RECEIVED, "When the process's newest figures came.", "gauge")
-        }
+        merged: dict[str, Metric] = {RECEIVED: Metric(RECEIVED, "When the process's newest figures came.", "gauge")}
         for (service, instance), received in sorted(self.processes().items()):
             origin = {"service": service, "instance": instance}
             merged[RECEIVED].add_sample(RECEIVED, origin, received.at)

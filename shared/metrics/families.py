@@ -14,9 +14,7 @@ HTTP_SECONDS = histogram(
     ("route", "method", "status_class"),
 )
 HTTP_IN_PROGRESS = gauge("http_requests_in_progress", "Requests being answered right now.")
-HTTP_REFUSED = counter(
-    "http_refused_total", "Requests refused before their handler ran, by reason.", ("reason",)
-)
+HTTP_REFUSED = counter("http_refused_total", "Requests refused before their handler ran, by reason.", ("reason",))
 
 HTTP_CLIENT_REQUESTS = counter(
     "http_client_requests_total",
@@ -33,9 +31,7 @@ JOB_LAST_SUCCESS = gauge(
 )
 
 BUS_CONNECTED = gauge("bus_connected", "1 while the connection to RabbitMQ is open.")
-BUS_PUBLISHED = counter(
-    "bus_published_total", "Messages given to RabbitMQ, by outcome of the confirm.", ("outcome",)
-)
+BUS_PUBLISHED = counter("bus_published_total", "Messages given to RabbitMQ, by outcome of the confirm.", ("outcome",))
 BUS_CONSUMED = counter(
     "bus_consumed_total", "Messages taken from a queue, by what became of them.", ("queue", "outcome")
 )

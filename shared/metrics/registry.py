@@ -24,8 +24,6 @@ def gauge(name: str, doc: str, labels: Sequence[str] = ()) -> Gauge:
     return Gauge(name, doc, labels, registry=REGISTRY)
 
 
-def histogram(
-    name: str, doc: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS
-) -> Histogram:
+def histogram(name: str, doc: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS) -> Histogram:
     """A distribution, in base units: the name says which, such as `_seconds`."""
     return Histogram(name, doc, labels, registry=REGISTRY, buckets=buckets)

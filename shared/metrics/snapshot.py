@@ -10,9 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.metrics.registry import REGISTRY
 
-FamilyType = Literal[
-    "counter", "gauge", "histogram", "summary", "info", "stateset", "gaugehistogram", "unknown"
-]
+FamilyType = Literal["counter", "gauge", "histogram", "summary", "info", "stateset", "gaugehistogram", "unknown"]
 MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,199}$")]
 LabelName = Annotated[str, Field(pattern=r"^(_?[a-zA-Z][a-zA-Z0-9_]{0,99}|_)$")]
 
@@ -75,9 +73,7 @@ def parse_snapshot(body: bytes) -> Snapshot:
         return Snapshot.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise SnapshotMalformed(
-            f"{error.error_count()} fault(s), the first of type {first['type']}"
-        ) from None
+        raise SnapshotMalformed(f"{error.error_count()} fault(s), the first of type {first['type']}") from None
 
 
 async def publish_snapshot(bus: SnapshotBus, service: str, instance: str) -> int:

@@ -1,8 +1,8 @@
 """Whose request it is: its id, and the address of the client behind the proxies we trust.
 
-`X-Forwarded-For` is begun by whoever likes to; each proxy appends the address it saw. So only the entries
-that our own proxies appended mean anything: with `trusted_hops` of them, it is the entry so far from the right.
-Whatever stands left of that was sent by the client and changes nothing.
+`X-Forwarded-For` is begun by whoever likes to; each proxy appends the address it saw. So only the entries that
+our own proxies appended mean anything: with `trusted_hops` of them, the entry so far from the right. Whatever
+stands left of it was sent by the client and changes nothing.
 """
 
 import ipaddress

@@ -55,8 +55,7 @@ def parse_json(body: bytes, model: type[M]) -> M:
     raise Invalid(
         "see `errors` for the fields",
         errors=[
-            FieldError(_path(item["loc"]), _OWN_WORDS.get(item["type"], item["msg"]))
-            for item in details[:_MOST_ERRORS]
+            FieldError(_path(item["loc"]), _OWN_WORDS.get(item["type"], item["msg"])) for item in details[:_MOST_ERRORS]
         ],
     )
 
@@ -104,9 +103,7 @@ def _refuse_unsound(body: bytes) -> None:
         raise MalformedJson("the body can't be read as JSON") from None
     if not isinstance(value, dict):
         raise MalformedJson("the body has to be a JSON object")
-    if b"\\u" in body and (
-        unfit := [_path(where) for where, text in _texts(value) if not _is_storable(text)]
-    ):
+    if b"\\u" in body and (unfit := [_path(where) for where, text in _texts(value) if not _is_storable(text)]):
         reason = "holds a character that is none"
         raise Invalid(reason, errors=[FieldError(field, reason) for field in unfit[:_MOST_ERRORS]])
 

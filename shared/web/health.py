@@ -46,9 +46,7 @@ class Readiness:
         async with self._lock:
             if time.monotonic() - self._asked_at >= REMEMBER_S:
                 results = await asyncio.gather(*(_passes(*item) for item in self._checks.items()))
-                self._failing = [
-                    name for name, passed in zip(self._checks, results, strict=True) if not passed
-                ]
+                self._failing = [name for name, passed in zip(self._checks, results, strict=True) if not passed]
                 self._asked_at = time.monotonic()
             return self._failing
 

@@ -40,9 +40,7 @@ class AddressLimit:
         most_addresses: int = MOST_ADDRESSES,
     ) -> None:
         self._interval_s = _MINUTE_S / per_minute
-        self._depth_s = (
-            _MINUTE_S - self._interval_s
-        )  # how far ahead of now a bucket may run, less this request
+        self._depth_s = _MINUTE_S - self._interval_s  # how far ahead of now a bucket may run, less this request
         self._clock = clock
         self._most_addresses = most_addresses
         self._full_at: OrderedDict[str, float] = OrderedDict()

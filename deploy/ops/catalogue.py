@@ -1,0 +1,65 @@
+"""`import-catalogue`: fills the shop from a TOML file such as deploy/demo/catalogue.toml."""
+
+import argparse
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deploy.ops.settings import OpsSettings
+from services.checkout.actions import catalogue
+from shared.db import open_pool
+
+
+class Unreadable(Exception):
+    """The file is no catalogue; the message names the place."""
+
+
+class VariantEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sku: Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,40}$")]
+    size: Annotated[str, Field(min_length=1)]
+    colour: Annotated[str, Field(min_length=1)]
+    on_hand: Annotated[int, Field(ge=0)]
+
+
+class ProductEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
+    name: Annotated[str, Field(min_length=1)]
+    category: Annotated[str, Field(min_length=1)]
+    description: str = ""
+    prices: Annotated[dict[str, Annotated[int, Field(gt=0)]], Field(min_length=1)]
+    variants: Annotated[list[VariantEntry], Field(min_length=1)]
+
+
+class Catalogue(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    products: Annotated[list[ProductEntry], Field(min_length=1)]
+
+
+def read(path: Path) -> Catalogue:
+    """The catalogue in a file; raises Unreadable with the place that is wrong."""
+    try:
+        return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Unreadable(f"{path}: {error}") from error
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise Unreadable(f"{path}: {places}") from error
+
+
+async def import_file(settings: OpsSettings, arguments: argparse.Namespace) -> None:
+    """Imports the file and says what it brought."""
+    found = read(arguments.file)
+    async with open_pool(settings.database_url.get_secret_value(), "checkout", settings.role_prefix, 2) as pool:
+        products = [product.model_dump() for product in found.products]
+        added = await catalogue.import_catalogue(pool, products, actor="ops import-catalogue")
+    variants = sum(len(product.variants) for product in found.products)
+    print(f"{len(found.products)} products with {variants} variants; {added} of them new on the shelf")

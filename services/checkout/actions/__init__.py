@@ -1,0 +1,1 @@
+"""What checkout does: load, decide, save, announce. A file per noun."""

@@ -1,0 +1,96 @@
+"""The end of a reservation: the PaymentIntent is cancelled first, and only then the goods are given back.
+
+A PaymentIntent never expires by itself. Released first, the goods could be sold to somebody else while the first
+customer's bank still says yes.
+"""
+
+import logging
+from uuid import UUID
+
+from services.checkout import domain
+from services.checkout.actions import payments
+from services.checkout.actions.orders import Till
+from services.checkout.domain import IllegalMove
+from services.checkout.store import orders as store
+from services.checkout.store import payments as payment_store
+from services.checkout.store.payments import CANCEL_INTENT, CREATE_INTENT, Attempt, Resync
+from services.checkout.stripe_api import Intent, OutcomeUnknown, StripeBusy, StripeRefused, UnexpectedState
+from shared.ids import uuid7
+
+log = logging.getLogger(__name__)
+
+
+async def expire(till: Till, order_id: UUID) -> None:
+    """Ends one order's reservation, or settles the order if it turns out to be paid.
+
+    Safe to repeat from any point. When Stripe can't say, nothing is released: the job comes back to the order.
+    """
+    try:
+        intent = await _cancelled_intent(till, order_id)
+    except StripeRefused:
+        intent = None  # Stripe never made one, so no money can come
+    except UnexpectedState as error:
+        intent = error.intent  # paid, on its way, or cancelled by somebody else
+    async with till.pool.worker() as conn:
+        order = await store.select_order_for_update(conn, order_id)
+        if order.payment not in domain.RESERVING:
+            return  # an event was quicker
+        if intent is None:
+            await payments.release(conn, order)
+        else:
+            await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
+
+
+async def resync(till: Till, wanted: Resync) -> None:
+    """Applies what the PaymentIntent says now. An order that can't go there is left, and said, for a person to see."""
+    intent = await till.stripe.retrieve_intent(wanted.payment_intent_id)
+    async with till.pool.worker() as conn:
+        order = await store.select_order_for_update(conn, wanted.order_id)
+        try:
+            await payments.apply(conn, order, intent.payment, hint_id=f"{wanted.payment_intent_id} at resync")
+        except IllegalMove as error:
+            payments.HINTS.labels(status=intent.payment.status, outcome="conflict").inc()
+            log.error("order contradicts Stripe", extra={"order_id": str(order.id), "reason": error.detail})
+        await payment_store.update_resync_done(conn, wanted.payment_intent_id)
+
+
+async def _cancelled_intent(till: Till, order_id: UUID) -> Intent:
+    """Cancels the order's PaymentIntent. Raises UnexpectedState when that is too late, StripeRefused without one."""
+    payment_intent_id = await _intent_id(till, order_id)
+    attempt = Attempt(
+        uuid7(), order_id, CANCEL_INTENT, {"cancellation_reason": "abandoned"}, "pending", payment_intent_id
+    )
+    lease_s = till.settings.attempt_lease_s
+    async with till.pool.worker() as conn:
+        await payment_store.insert_attempt(conn, attempt, lease_s)
+        # An earlier try's attempt is still there: its key is the one to repeat.
+        stored = await payment_store.select_attempt(conn, order_id, CANCEL_INTENT)
+        assert stored is not None
+    try:
+        intent = await till.stripe.cancel_intent(stored)
+    except (StripeBusy, OutcomeUnknown) as error:
+        await payments.record_failed_attempt(till.pool, stored, error)
+        raise
+    except UnexpectedState as error:
+        async with till.pool.worker() as conn:
+            await payment_store.update_attempt_failed(conn, stored.id, "refused", error.intent.payment.status)
+        raise
+    async with till.pool.worker() as conn:
+        await payment_store.update_attempt_succeeded(conn, stored.id, payment_intent_id)
+    return intent
+
+
+async def _intent_id(till: Till, order_id: UUID) -> str:
+    """The order's PaymentIntent. A creation without a known outcome is repeated, with its key, to learn its id."""
+    async with till.pool.worker() as conn:
+        attempt = await payment_store.select_attempt(conn, order_id, CREATE_INTENT)
+        assert attempt is not None  # written with the order
+        if attempt.payment_intent_id is not None:
+            return attempt.payment_intent_id
+        if attempt.state == "refused":
+            raise StripeRefused("refused before")
+        leased = await payment_store.lease_attempt(conn, order_id, CREATE_INTENT, till.settings.attempt_lease_s)
+    if leased is None:
+        raise OutcomeUnknown  # somebody is creating it this very moment
+    intent = await payments.create_intent(till.pool, till.stripe, leased)
+    return intent.payment.payment_intent_id

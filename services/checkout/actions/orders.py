@@ -1,0 +1,178 @@
+"""Placing an order and looking at it."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from services.checkout import domain
+from services.checkout.actions import payments
+from services.checkout.actions.facts import facts
+from services.checkout.domain import Line, Order
+from services.checkout.schemas import PlaceOrder
+from services.checkout.settings import CheckoutSettings
+from services.checkout.store import catalogue as catalogue_store
+from services.checkout.store import orders as store
+from services.checkout.store import payments as payment_store
+from services.checkout.store.payments import CREATE_INTENT, Attempt
+from services.checkout.stripe_api import Intent, Stripe, StripeRefused
+from shared import outbox, tracing
+from shared.audit import audit
+from shared.db import Connection, Pool
+from shared.errors import Conflict
+from shared.events import OrderPlaced
+from shared.ids import uuid7
+
+# With 40 random bits a number is taken once in a million orders at most, and then another one is drawn.
+NUMBER_TRIES = 3
+WAIT_STEP_S = 0.1
+
+
+class InProgress(Conflict):
+    code = "in_progress"
+    title = "The first request with this Idempotency-Key is still running"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An order, the PaymentIntent that pays it, and whether this request made it or found it."""
+
+    order: Order
+    lines: list[Line]
+    intent: Intent
+    is_replay: bool
+
+
+@dataclass(frozen=True)
+class Till:
+    """What placing an order needs besides the request."""
+
+    pool: Pool
+    stripe: Stripe
+    settings: CheckoutSettings
+
+
+async def place_order(till: Till, wanted: PlaceOrder, key: str) -> Placed:
+    """Places the order that the key stands for, once; safe to repeat at any point with the same key and body.
+
+    The order, its reservation and the attempt are committed before Stripe is called. A repeat finds what the first
+    left and goes on. Raises Invalid, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises.
+    """
+    key_sha256 = domain.sha256(key)
+    fingerprint = domain.sha256(wanted.model_dump_json())
+    order_id, is_replay = await _claim_or_find(till, wanted, key_sha256, fingerprint)
+    intent = await _intent_of(till, order_id, is_replay=is_replay)
+    order, lines = await look_at(till.pool, order_id)
+    return Placed(order, lines, intent, is_replay)
+
+
+async def look_at(pool: Pool, order_id: UUID) -> tuple[Order, list[Line]]:
+    """The order and its lines, as its own customer may see them. Raises NotFound."""
+    async with pool.request(order_id=order_id) as conn:
+        order = await store.select_order(conn, order_id)
+        return order, await store.select_lines(conn, order)
+
+
+async def _claim_or_find(till: Till, wanted: PlaceOrder, key_sha256: bytes, fingerprint: bytes) -> tuple[UUID, bool]:
+    for tries_left in reversed(range(NUMBER_TRIES)):
+        order_id = uuid7()
+        try:
+            async with till.pool.request(order_id=order_id, idempotency_key=key_sha256.hex()) as conn:
+                if await store.claim_key(conn, key_sha256, fingerprint, order_id):
+                    await _write_order(conn, till.settings, wanted, order_id)
+                    return order_id, False
+                claim = await store.select_claim(conn, key_sha256)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != store.NUMBER_CONSTRAINT or not tries_left:
+                raise
+            continue
+        if claim.fingerprint != fingerprint:
+            raise domain.KeyReused("Another order was placed with this Idempotency-Key; send a new key for a new order")
+        return claim.order_id, True
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: PlaceOrder, order_id: UUID) -> None:
+    """Prices, reserves and records, in the transaction that claimed the key."""
+    currency = wanted.currency
+    offers = await catalogue_store.select_offers(conn, [line.sku for line in wanted.lines], currency)
+    lines = domain.price(wanted.wanted(), offers, currency)
+    now = datetime.now(UTC)
+    order = Order(
+        id=order_id,
+        number=domain.order_number(secrets.randbits(40)),
+        email=wanted.email,
+        locale=wanted.locale,
+        total=domain.total(lines, currency),
+        shipping_address=wanted.shipping_address.model_dump(),
+        payment=domain.PaymentState.AWAITING,
+        hold=domain.Hold.NONE,
+        reserved_until=now + timedelta(seconds=settings.reservation_s),
+        placed_at=now,
+    )
+    await _reserve(conn, order, lines)
+    await store.insert_order(conn, order)
+    await store.insert_lines(conn, order.id, lines)
+    await payment_store.insert_attempt(conn, create_attempt(order, uuid7()), settings.attempt_lease_s)
+    await store.insert_timeline(conn, order.id, "placed", actor="customer")
+    await audit(conn, actor="customer", action="order.place", subject=f"order {order.id}")
+    await outbox.stage(conn, OrderPlaced(order=facts(order, lines)))
+
+
+async def _reserve(conn: Connection, order: Order, lines: list[Line]) -> None:
+    wanted = domain.pieces(lines)
+    for sku, quantity in wanted:
+        if not await catalogue_store.reserve(conn, sku, quantity):
+            position = next(i for i, line in enumerate(lines) if line.sku == sku)
+            raise domain.OutOfStock(
+                f"fewer than {quantity} pieces of {sku} are left", field=f"lines.{position}.quantity"
+            )
+    changes = [(sku, 0, quantity) for sku, quantity in wanted]
+    await catalogue_store.insert_stock_changes(conn, "reserved", order.id, changes)
+
+
+def create_attempt(order: Order, attempt_id: UUID) -> Attempt:
+    """What Stripe will be asked, exactly; repeated word for word, since a key with other words is an error."""
+    metadata = {"order_id": str(order.id), "order_number": order.number, "attempt_id": str(attempt_id)}
+    # Stripe carries no trace context; through the metadata the webhook can go on with this trace.
+    if traceparent := tracing.current_traceparent():
+        metadata["traceparent"] = traceparent
+    request = {
+        "amount": order.total.amount_minor,
+        "currency": order.total.currency,
+        "description": f"Order {order.number}",
+        "metadata": metadata,
+        "automatic_payment_methods": {"enabled": True},
+    }
+    return Attempt(attempt_id, order.id, CREATE_INTENT, request, "pending", None)
+
+
+async def _intent_of(till: Till, order_id: UUID, *, is_replay: bool) -> Intent:
+    """The order's PaymentIntent: created by whoever holds the attempt's lease, fetched by everybody after."""
+    deadline = asyncio.get_running_loop().time() + till.settings.attempt_wait_s
+    while True:
+        attempt, is_leased = await _attempt_of(till, order_id, take_lease=is_replay)
+        if attempt.payment_intent_id is not None:
+            return await till.stripe.retrieve_intent(attempt.payment_intent_id)
+        if attempt.state == "refused":
+            raise StripeRefused("refused before")
+        if is_leased:
+            return await payments.create_intent(till.pool, till.stripe, attempt)
+        if asyncio.get_running_loop().time() >= deadline:
+            raise InProgress("Send the same request again in a moment", retry_after_s=1)
+        await asyncio.sleep(WAIT_STEP_S)
+
+
+async def _attempt_of(till: Till, order_id: UUID, *, take_lease: bool) -> tuple[Attempt, bool]:
+    """The attempt, and whether it is ours to make. Whoever wrote it holds its first lease."""
+    async with till.pool.request(order_id=order_id) as conn:
+        if take_lease:
+            leased = await payment_store.lease_attempt(conn, order_id, CREATE_INTENT, till.settings.attempt_lease_s)
+            if leased is not None:
+                return leased, True
+        attempt = await payment_store.select_attempt(conn, order_id, CREATE_INTENT)
+        assert attempt is not None  # written with the order
+        return attempt, not take_lease

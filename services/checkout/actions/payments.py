@@ -1,0 +1,163 @@
+"""What Stripe is asked, and what becomes of an order when Stripe speaks.
+
+An event is a hint about an object (decision 6): a legal move is made; for any other the object is fetched later, and
+what it says then is applied by the same functions.
+"""
+
+from dataclasses import replace
+
+from services.checkout import domain
+from services.checkout.actions.facts import facts
+from services.checkout.domain import Hold, IllegalMove, Order, PaymentState, Received
+from services.checkout.store import catalogue as catalogue_store
+from services.checkout.store import orders as store
+from services.checkout.store import payments as payment_store
+from services.checkout.store.payments import Attempt
+from services.checkout.stripe_api import Intent, OutcomeUnknown, Stripe, StripeBusy, StripeRefused
+from shared import outbox
+from shared.audit import audit
+from shared.db import Connection, Pool
+from shared.events import OrderExpired, OrderHeld, OrderPaid, OrderPaymentFailed, PaymentSnapshot
+from shared.metrics import counter
+from shared.money import Money
+
+PAYMENTS = counter("checkout_payments_total", "Outcomes of payments, by result and category.", ("result", "category"))
+HINTS = counter("checkout_payment_hints_total", "What Stripe told us, by what we did with it.", ("status", "outcome"))
+
+STRIPE = "stripe"  # the actor of whatever Stripe's word brings about
+
+
+async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
+    """Makes the attempt and records how it ended; raises what `stripe_api` raises, after recording that."""
+    try:
+        intent = await stripe.create_intent(attempt)
+    except (StripeRefused, StripeBusy, OutcomeUnknown) as error:
+        await record_failed_attempt(pool, attempt, error)
+        raise
+    async with pool.request(order_id=attempt.order_id) as conn:
+        await payment_store.update_attempt_succeeded(conn, attempt.id, intent.payment.payment_intent_id)
+        await payment_store.insert_payment(conn, attempt.order_id, intent.payment)
+    return intent
+
+
+async def record_failed_attempt(
+    pool: Pool, attempt: Attempt, error: StripeRefused | StripeBusy | OutcomeUnknown
+) -> None:
+    """A refusal ends the attempt. Anything else leaves it to be tried again with the same key: never 'failed'."""
+    state = "refused" if isinstance(error, StripeRefused) else "unknown"
+    code = error.stripe_code if isinstance(error, StripeRefused) else error.code
+    async with pool.request(order_id=attempt.order_id) as conn:
+        await payment_store.update_attempt_failed(conn, attempt.id, state, code)
+
+
+async def apply(conn: Connection, order: Order, payment: PaymentSnapshot, hint_id: str) -> None:
+    """Moves the order, locked by the caller, to what the PaymentIntent says; does nothing when it stands there.
+
+    `hint_id` names a refusal whose charge is not known. Raises IllegalMove when the order can't go there.
+    """
+    await payment_store.upsert_payment(conn, order.id, payment)
+    match payment.status:
+        case "succeeded":
+            await _settle(conn, order, payment)
+        case "processing":
+            await _move(conn, order, PaymentState.PROCESSING)
+        case "requires_payment_method" if payment.failure_code or payment.decline_code:
+            await _fail(conn, order, payment, hint_id)
+        case "canceled" if order.payment is not PaymentState.EXPIRED:
+            await release(conn, order)
+        case _:
+            pass  # the customer has not finished, or we know it already
+    HINTS.labels(status=payment.status, outcome="applied").inc()
+
+
+async def apply_hint(conn: Connection, payment: PaymentSnapshot, hint_id: str) -> None:
+    """What an event said. Raises NotFound (it may have overtaken the order) when there is no such order."""
+    assert payment.order_id is not None  # events without one are not published
+    order = await store.select_order_for_update(conn, payment.order_id)
+    try:
+        await apply(conn, order, payment, hint_id)
+    except IllegalMove as error:
+        HINTS.labels(status=payment.status, outcome="resync").inc()
+        await payment_store.request_resync(conn, payment.payment_intent_id, order.id, error.detail)
+
+
+async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> None:
+    if order.payment is PaymentState.PAID:
+        if await payment_store.select_settling_payment(conn, order.id) != payment.payment_intent_id:
+            await _hold(conn, order, replace(order, hold=Hold.PAID_TWICE))
+        return
+    received = Received(
+        payment.payment_intent_id, payment.order_id, Money(payment.amount_received_minor, payment.currency)
+    )
+    settled = domain.settle(order, received)
+    if settled.payment is not PaymentState.PAID:
+        await _hold(conn, order, settled)
+        return
+    await payment_store.update_settles(conn, payment.payment_intent_id)
+    await store.update_payment(conn, settled)
+    lines = await store.select_lines(conn, order)
+    pieces = domain.pieces(lines)
+    for sku, quantity in pieces:
+        await catalogue_store.sell(conn, sku, quantity)
+    changes = [(sku, -quantity, -quantity) for sku, quantity in pieces]
+    await catalogue_store.insert_stock_changes(conn, "sold", order.id, changes)
+    await _record(conn, order, "paid", payment.payment_intent_id)
+    await outbox.stage(conn, OrderPaid(order=facts(settled, lines)))
+    PAYMENTS.labels(result="paid", category="none").inc()
+
+
+async def _hold(conn: Connection, order: Order, held: Order) -> None:
+    if order.hold is held.hold:
+        return  # told before
+    await store.update_hold(conn, held)
+    await _record(conn, order, "held", held.hold)
+    await outbox.stage(conn, OrderHeld(order=facts(held, await store.select_lines(conn, order)), reason=held.hold))
+    PAYMENTS.labels(result="held", category=held.hold).inc()
+
+
+async def _fail(conn: Connection, order: Order, payment: PaymentSnapshot, hint_id: str) -> None:
+    failed = domain.move(order, PaymentState.FAILED)
+    category = domain.failure_category(
+        payment.advice_code, payment.outcome_reason, payment.decline_code, payment.failure_code
+    )
+    failure_id = payment.charge_id or hint_id
+    if not await payment_store.count_failure(conn, failure_id, order.id, category):
+        return  # another event about the same refusal
+    await store.update_payment(conn, failed)
+    await _record(conn, order, "payment failed", category)
+    event = OrderPaymentFailed(
+        order=facts(order, await store.select_lines(conn, order)),
+        failure_id=failure_id,
+        category=category,
+        reserved_until=order.reserved_until,
+    )
+    await outbox.stage(conn, event)
+    PAYMENTS.labels(result="failed", category=category).inc()
+
+
+async def release(conn: Connection, order: Order) -> None:
+    """Ends the reservation. The caller knows that no PaymentIntent of the order can bring money any more."""
+    expired = domain.move(order, PaymentState.EXPIRED)
+    await store.update_payment(conn, expired)
+    lines = await store.select_lines(conn, order)
+    pieces = domain.pieces(lines)
+    for sku, quantity in pieces:
+        await catalogue_store.release(conn, sku, quantity)
+    changes = [(sku, 0, -quantity) for sku, quantity in pieces]
+    await catalogue_store.insert_stock_changes(conn, "released", order.id, changes)
+    await _record(conn, order, "expired", None)
+    await outbox.stage(conn, OrderExpired(order=facts(expired, lines)))
+    PAYMENTS.labels(result="expired", category="none").inc()
+
+
+async def _move(conn: Connection, order: Order, to: PaymentState) -> None:
+    if order.payment is to:
+        return
+    await store.update_payment(conn, domain.move(order, to))
+    await _record(conn, order, to, None)
+
+
+async def _record(conn: Connection, order: Order, what: str, reason: str | None) -> None:
+    await store.insert_timeline(conn, order.id, what, actor=STRIPE, reason=reason)
+    action = f"order.{what.replace(' ', '_')}"
+    await audit(conn, actor=STRIPE, action=action, subject=f"order {order.id}", reason=reason)

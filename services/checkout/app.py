@@ -1,0 +1,74 @@
+"""Wires checkout: what is opened, in which order, and what runs. To learn what the service does, start here."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+
+from aiohttp import web
+
+from services.checkout import consumers, handlers, jobs
+from services.checkout.actions.orders import Till
+from services.checkout.handlers import TILL
+from services.checkout.settings import CheckoutSettings
+from services.checkout.stripe_api import open_stripe
+from shared import loop, metrics, outbox
+from shared.bus import Bus, Options, open_bus
+from shared.db import open_pool
+from shared.web import make_app
+
+SERVICE = "checkout"
+BUS = web.AppKey("BUS", Bus)
+
+MEASURE_S = 2.0
+PURGE_S = 300.0
+
+
+def make(settings: CheckoutSettings) -> web.Application:
+    """The service as an application that opens its resources when it starts."""
+    app = make_app(
+        settings,
+        handlers.routes,
+        ready_checks={"database": lambda: _is_reachable(app), "broker": lambda: _is_connected(app)},
+    )
+    app.cleanup_ctx.append(partial(_running, settings))
+    return app
+
+
+async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        open_ = stack.enter_async_context
+        url, connections = settings.database_url.get_secret_value(), settings.database_connections
+        pool = await open_(open_pool(url, SERVICE, settings.role_prefix, connections))
+        options = Options(SERVICE, settings.retry_steps_s, settings.prefetch, settings.drain_s)
+        app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), options))
+        app[TILL] = till = Till(pool, await open_(open_stripe(settings)), settings)
+        for consumer in (
+            consumers.on_payment_succeeded,
+            consumers.on_payment_failed,
+            consumers.on_payment_progress,
+            consumers.on_mail,
+        ):
+            await bus.consume(pool, consumer.__name__, consumer)
+        for name, job, rest_s in (
+            ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
+            ("expire_unpaid", partial(jobs.expire_unpaid, till), settings.rest_s * 5),
+            ("resync", partial(jobs.resync, till), settings.rest_s * 5),
+            ("purge", partial(jobs.purge, till), PURGE_S),
+            ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),
+            ("measure_loop_lag", metrics.measure_loop_lag, 1.0),
+            (
+                "publish_snapshot",
+                partial(metrics.publish_snapshot, bus, SERVICE, settings.instance),
+                settings.metrics_interval_s,
+            ),
+        ):
+            await open_(loop.running(name, job, rest_s, settings.drain_s))
+        yield
+
+
+async def _is_reachable(app: web.Application) -> bool:
+    return await app[TILL].pool.is_reachable()
+
+
+async def _is_connected(app: web.Application) -> bool:
+    return app[BUS].is_connected

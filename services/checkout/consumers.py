@@ -1,0 +1,30 @@
+"""What checkout hears: each consumer writes to the database and nothing else."""
+
+from services.checkout.actions import payments
+from services.checkout.store import orders as store
+from shared.db import Connection
+from shared.events import Event, MailEvent, PaymentEvent
+
+
+async def on_payment_succeeded(conn: Connection, event: Event) -> None:
+    await _apply(conn, event)
+
+
+async def on_payment_failed(conn: Connection, event: Event) -> None:
+    await _apply(conn, event)
+
+
+async def on_payment_progress(conn: Connection, event: Event) -> None:
+    await _apply(conn, event)
+
+
+async def on_mail(conn: Connection, event: Event) -> None:
+    """What became of a mail belongs in the order's timeline: whoever asks about the order sees it there."""
+    assert isinstance(event, MailEvent)
+    what = f"{event.kind} {event.type}"
+    await store.insert_timeline(conn, event.order_id, what, actor="notifier", reason=event.message_id)
+
+
+async def _apply(conn: Connection, event: Event) -> None:
+    assert isinstance(event, PaymentEvent)
+    await payments.apply_hint(conn, event.payment, hint_id=event.stripe_event_id)

@@ -1,0 +1,62 @@
+"""What checkout does by itself. Each job does one batch and says how much it did."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from services.checkout.actions import expiry
+from services.checkout.actions.orders import Till
+from services.checkout.store import orders as store
+from services.checkout.store import payments as payment_store
+from shared import inbox, outbox
+from shared.errors import AppError
+
+log = logging.getLogger(__name__)
+
+# Several orders at once, since each waits for Stripe; few enough to stay far below its limit of 25 a second.
+BATCH = 8
+
+# Longer than a client could still repeat a request, and than Stripe keeps our own keys.
+KEEP_KEYS_DAYS = 30
+# Longer than the 30 days that Stripe keeps events for.
+KEEP_INBOX_DAYS = 45
+KEEP_OUTBOX_DAYS = 7
+
+Item = TypeVar("Item")
+
+
+async def expire_unpaid(till: Till) -> int:
+    """Ends the reservations whose time is over."""
+    async with till.pool.worker() as conn:
+        due = await store.claim_due_for_expiry(conn, till.settings.expiry_lease_s, BATCH)
+    return await _each(due, lambda order_id: expiry.expire(till, order_id), "expire_unpaid")
+
+
+async def resync(till: Till) -> int:
+    """Fetches the PaymentIntents about which an event and an order disagreed."""
+    async with till.pool.worker() as conn:
+        due = await payment_store.claim_resyncs(conn, till.settings.expiry_lease_s, BATCH)
+    return await _each(due, lambda wanted: expiry.resync(till, wanted), "resync")
+
+
+async def purge(till: Till) -> int:
+    """Forgets what no repeat can ask for any more."""
+    async with till.pool.worker() as conn:
+        return (
+            await store.delete_old_keys(conn, KEEP_KEYS_DAYS)
+            + await inbox.purge(conn, KEEP_INBOX_DAYS)
+            + await outbox.purge(conn, KEEP_OUTBOX_DAYS)
+        )
+
+
+async def _each(items: Sequence[Item], act: Callable[[Item], Awaitable[None]], job: str) -> int:
+    """Acts on all at once. One that fails is left to its lease, and does not keep the others from their turn."""
+    outcomes = await asyncio.gather(*(act(item) for item in items), return_exceptions=True)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for error in failed:
+        if isinstance(error, AppError):
+            log.warning("left for later", extra={"job": job, "reason": f"{type(error).__name__}: {error}"})
+        else:
+            log.error("failed, left for later", extra={"job": job}, exc_info=error)
+    return len(items)

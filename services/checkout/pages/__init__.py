@@ -1,0 +1,67 @@
+"""The pages that customers land on from a mail: plain HTML, no script, nothing from elsewhere."""
+
+from functools import cache
+from pathlib import Path
+
+from aiohttp import web
+from babel.dates import format_datetime
+from babel.numbers import format_currency
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from services.checkout.domain import Line, Order
+from shared.money import Money
+
+# The styles are in the page itself; there is no script at all.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+STATUS = {
+    "awaiting": ("Waiting for payment", "We have reserved your items and are waiting for your payment."),
+    "processing": ("Payment on its way", "Your bank is still working on the payment. There is nothing to do."),
+    "failed": (
+        "Payment not completed",
+        "Nothing was charged. You can pay again in the shop while the items are reserved.",
+    ),
+    "paid": ("Paid", "Thank you! We are preparing your order."),
+    "expired": ("Reservation ended", "The items were not paid for in time and are on sale again. Nothing was charged."),
+}
+HELD = ("We are checking your payment", "Something about the payment needs a look. We will write to you.")
+
+
+def order_status(shop_name: str, order: Order, lines: list[Line]) -> str:
+    """How an order stands."""
+    title, text = HELD if order.hold != "none" else STATUS[order.payment]
+    return _page("order.html").render(
+        shop_name=shop_name,
+        order=order,
+        lines=lines,
+        title=title,
+        text=text,
+        is_open=order.payment in ("awaiting", "failed"),
+        until=format_datetime(order.reserved_until, "d MMM y, HH:mm 'UTC'", locale="en"),
+        amount=_amount,
+    )
+
+
+def no_order(shop_name: str) -> str:
+    """What somebody sees whose link is wrong, cut off or too old."""
+    return _page("no_order.html").render(shop_name=shop_name)
+
+
+def html(text: str, status: int = 200) -> web.Response:
+    """A page as an answer, with the policy that keeps everything foreign out."""
+    return web.Response(text=text, status=status, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+def _amount(money: Money) -> str:
+    return format_currency(money.major(), money.currency.upper(), locale="en_US")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+
+
+def _page(name: str) -> Template:
+    return _environment().get_template(name)

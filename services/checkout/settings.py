@@ -1,0 +1,49 @@
+"""Settings of checkout; the environment variables are these names in capitals behind CHECKOUT_."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import Secret, Secrets, ServiceSettings
+
+STRIPE_API = "https://api.stripe.com"
+
+
+class CheckoutSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="CHECKOUT_", frozen=True)
+
+    stripe_mode: Literal["test", "live"]
+    stripe_secret_key: Secret
+    stripe_publishable_key: str = Field(min_length=1)
+    stripe_url: str = STRIPE_API
+    stripe_timeout_s: float = Field(default=10.0, gt=0)
+    # Newest first: the first signs, all verify, so that a key can be rotated.
+    order_token_keys: Secrets
+    # The notifier signs the links in mails with its newest; all are verified here.
+    link_keys: Secrets
+    reservation_s: float = Field(default=1800, gt=0, description="how long stock is kept for an unpaid order")
+    # Longer than a call to Stripe with its retries, so that a second try never overlaps the first.
+    attempt_lease_s: float = Field(default=45, gt=0)
+    # After this long another process takes up an expiry or a resync that was begun and not finished.
+    expiry_lease_s: float = Field(default=60, gt=0)
+    attempt_wait_s: float = Field(default=10, gt=0, description="how long a repeated request waits for the first")
+    shop_name: str = "KCT Menswear"
+
+    @model_validator(mode="after")
+    def _keys_of_one_mode(self) -> Self:
+        """Live and test never mix: a key of the other mode, or a live key for anything but Stripe, stops the start."""
+        for name, kinds in (("stripe_secret_key", ("sk", "rk")), ("stripe_publishable_key", ("pk",))):
+            value = getattr(self, name)
+            key = value if isinstance(value, str) else value.get_secret_value()
+            if not key.startswith(tuple(f"{kind}_{self.stripe_mode}_" for kind in kinds)):
+                raise ValueError(f"{name} is not a {self.stripe_mode} key, and stripe_mode is {self.stripe_mode}")
+        if self.stripe_mode == "live" and self.stripe_url != STRIPE_API:
+            raise ValueError("stripe_mode is live, so stripe_url must be Stripe's own")
+        return self
+
+    def token_keys(self) -> list[str]:
+        return [key.get_secret_value() for key in self.order_token_keys]
+
+    def mail_link_keys(self) -> list[str]:
+        return [key.get_secret_value() for key in self.link_keys]

@@ -1,0 +1,1 @@
+"""The SQL of checkout, one function per statement; a file per noun."""

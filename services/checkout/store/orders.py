@@ -1,0 +1,171 @@
+"""SQL of orders, their lines, their timeline and the Idempotency-Keys that made them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from services.checkout.domain import Hold, Line, Order, PaymentState
+from shared import tracing
+from shared.db import Connection
+from shared.errors import NotFound
+from shared.ids import uuid7
+from shared.money import Money
+
+NUMBER_CONSTRAINT = "orders_number_unique"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An Idempotency-Key that was used before."""
+
+    order_id: UUID
+    fingerprint: bytes
+
+
+async def claim_key(conn: Connection, key_sha256: bytes, fingerprint: bytes, order_id: UUID) -> bool:
+    """True if the key is new. While another request is placing an order with it, this waits for that one's end."""
+    status = await conn.execute(
+        "INSERT INTO idempotency_keys (key_sha256, fingerprint, order_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        key_sha256,
+        fingerprint,
+        order_id,
+    )
+    return status == "INSERT 0 1"
+
+
+async def select_claim(conn: Connection, key_sha256: bytes) -> Claim:
+    row = await conn.fetchrow("SELECT order_id, fingerprint FROM idempotency_keys WHERE key_sha256 = $1", key_sha256)
+    assert row is not None  # the insert that this follows found it
+    return Claim(**row)
+
+
+async def delete_old_keys(conn: Connection, keep_days: int) -> int:
+    status = await conn.execute(
+        """
+        DELETE FROM idempotency_keys WHERE key_sha256 IN (
+            SELECT key_sha256 FROM idempotency_keys
+            WHERE created_at < now() - make_interval(days => $1) LIMIT 1000)
+        """,
+        keep_days,
+    )
+    return int(status.split()[-1])
+
+
+async def insert_order(conn: Connection, order: Order) -> None:
+    await conn.execute(
+        """
+        INSERT INTO orders (id, number, email, locale, currency, total_minor, shipping_address,
+                            reserved_until, expiry_due_at, placed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+        """,
+        order.id,
+        order.number,
+        order.email,
+        order.locale,
+        order.total.currency,
+        order.total.amount_minor,
+        orjson.dumps(order.shipping_address).decode(),
+        order.reserved_until,
+        order.placed_at,
+    )
+
+
+async def insert_lines(conn: Connection, order_id: UUID, lines: Sequence[Line]) -> None:
+    await conn.executemany(
+        """
+        INSERT INTO order_lines (order_id, position, sku, name, variant, quantity, unit_price_minor)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
+        [
+            (order_id, position, line.sku, line.name, line.variant, line.quantity, line.unit_price.amount_minor)
+            for position, line in enumerate(lines)
+        ],
+    )
+
+
+async def select_order(conn: Connection, order_id: UUID) -> Order:
+    """Raises NotFound."""
+    return _order(await conn.fetchrow("SELECT * FROM orders WHERE id = $1", order_id), order_id)
+
+
+async def select_order_for_update(conn: Connection, order_id: UUID) -> Order:
+    """Raises NotFound."""
+    return _order(await conn.fetchrow("SELECT * FROM orders WHERE id = $1 FOR UPDATE", order_id), order_id)
+
+
+async def select_lines(conn: Connection, order: Order) -> list[Line]:
+    rows = await conn.fetch("SELECT * FROM order_lines WHERE order_id = $1 ORDER BY position", order.id)
+    currency = order.total.currency
+    return [
+        Line(row["sku"], row["name"], row["variant"], row["quantity"], Money(row["unit_price_minor"], currency))
+        for row in rows
+    ]
+
+
+async def update_payment(conn: Connection, order: Order) -> None:
+    await conn.execute(
+        """
+        UPDATE orders SET payment = $2, paid_at = CASE WHEN $2 = 'paid' THEN clock_timestamp() END WHERE id = $1
+        """,
+        order.id,
+        order.payment,
+    )
+
+
+async def update_hold(conn: Connection, order: Order) -> None:
+    await conn.execute("UPDATE orders SET hold = $2 WHERE id = $1", order.id, order.hold)
+
+
+async def claim_due_for_expiry(conn: Connection, lease_s: float, limit: int) -> list[UUID]:
+    """Orders whose time is over, for this process alone until the lease ends."""
+    rows = await conn.fetch(
+        """
+        UPDATE orders SET expiry_due_at = now() + make_interval(secs => $1)
+        WHERE id IN (
+            SELECT id FROM orders
+            WHERE payment IN ('awaiting', 'failed', 'processing') AND expiry_due_at <= now()
+            ORDER BY expiry_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING id
+        """,
+        lease_s,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def insert_timeline(
+    conn: Connection, order_id: UUID, what: str, *, actor: str, reason: str | None = None
+) -> None:
+    await conn.execute(
+        """
+        INSERT INTO order_timeline (id, order_id, what, actor, reason, traceparent) VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        uuid7(),
+        order_id,
+        what,
+        actor,
+        reason,
+        tracing.current_traceparent(),
+    )
+
+
+def _order(row: asyncpg.Record | None, order_id: UUID) -> Order:
+    if row is None:
+        raise NotFound(f"there is no order {order_id}")
+    reserved_until: datetime = row["reserved_until"]
+    return Order(
+        id=row["id"],
+        number=row["number"],
+        email=row["email"],
+        locale=row["locale"],
+        total=Money(row["total_minor"], row["currency"]),
+        shipping_address=orjson.loads(row["shipping_address"]),
+        payment=PaymentState(row["payment"]),
+        hold=Hold(row["hold"]),
+        reserved_until=reserved_until,
+        placed_at=row["placed_at"],
+    )

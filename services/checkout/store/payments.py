@@ -1,0 +1,203 @@
+"""SQL of what we asked Stripe for (attempts) and what it told us (payments, failures, resyncs)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from shared.db import Connection
+from shared.events import PaymentSnapshot
+
+CREATE_INTENT = "create_intent"
+CANCEL_INTENT = "cancel_intent"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A POST to Stripe. Its id is the Idempotency-Key; `request` is sent word for word on every try."""
+
+    id: UUID
+    order_id: UUID
+    operation: str
+    request: Mapping[str, Any]
+    state: str
+    payment_intent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    payment_intent_id: str
+    order_id: UUID
+    reason: str
+
+
+async def insert_attempt(conn: Connection, attempt: Attempt, lease_s: float) -> None:
+    """Records the attempt for this process; one that exists already is left as it is."""
+    await conn.execute(
+        """
+        INSERT INTO payment_attempts (id, order_id, operation, request, payment_intent_id, tries, lease_until)
+        VALUES ($1, $2, $3, $4, $5, 1, clock_timestamp() + make_interval(secs => $6))
+        ON CONFLICT (order_id, operation) DO NOTHING
+        """,
+        attempt.id,
+        attempt.order_id,
+        attempt.operation,
+        orjson.dumps(attempt.request).decode(),
+        attempt.payment_intent_id,
+        lease_s,
+    )
+
+
+async def select_attempt(conn: Connection, order_id: UUID, operation: str) -> Attempt | None:
+    row = await conn.fetchrow(
+        "SELECT * FROM payment_attempts WHERE order_id = $1 AND operation = $2", order_id, operation
+    )
+    return None if row is None else _attempt(row)
+
+
+async def lease_attempt(conn: Connection, order_id: UUID, operation: str, lease_s: float) -> Attempt | None:
+    """The attempt, if it has no known outcome and nobody else is trying it right now."""
+    row = await conn.fetchrow(
+        """
+        UPDATE payment_attempts SET lease_until = clock_timestamp() + make_interval(secs => $3), tries = tries + 1
+        WHERE order_id = $1 AND operation = $2 AND state IN ('pending', 'unknown')
+            AND lease_until <= clock_timestamp()
+        RETURNING *
+        """,
+        order_id,
+        operation,
+        lease_s,
+    )
+    return None if row is None else _attempt(row)
+
+
+async def update_attempt_succeeded(conn: Connection, attempt_id: UUID, payment_intent_id: str) -> None:
+    await conn.execute(
+        """
+        UPDATE payment_attempts SET state = 'succeeded', payment_intent_id = $2, error_code = NULL,
+            finished_at = clock_timestamp(), lease_until = '-infinity' WHERE id = $1
+        """,
+        attempt_id,
+        payment_intent_id,
+    )
+
+
+async def update_attempt_failed(conn: Connection, attempt_id: UUID, state: str, error_code: str) -> None:
+    """`state` is 'refused' when Stripe said no, 'unknown' when nobody can say; the lease ends with it."""
+    await conn.execute(
+        """
+        UPDATE payment_attempts SET state = $2, error_code = $3, lease_until = '-infinity',
+            finished_at = CASE WHEN $2 = 'refused' THEN clock_timestamp() END
+        WHERE id = $1 AND state <> 'succeeded'
+        """,
+        attempt_id,
+        state,
+        error_code,
+    )
+
+
+async def insert_payment(conn: Connection, order_id: UUID, payment: PaymentSnapshot) -> None:
+    """Records a new PaymentIntent; what an event has recorded meanwhile is newer and stays."""
+    await conn.execute(
+        """
+        INSERT INTO payments (payment_intent_id, order_id, status, currency, amount_minor)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        """,
+        payment.payment_intent_id,
+        order_id,
+        payment.status,
+        payment.currency,
+        payment.amount_minor,
+    )
+
+
+async def upsert_payment(conn: Connection, order_id: UUID, payment: PaymentSnapshot) -> None:
+    """Records what Stripe says. A PaymentIntent that succeeded or was cancelled never changes again."""
+    await conn.execute(
+        """
+        INSERT INTO payments (payment_intent_id, order_id, status, currency, amount_minor, amount_received_minor,
+                              charge_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (payment_intent_id) DO UPDATE SET status = $3, amount_minor = $5, amount_received_minor = $6,
+            charge_id = coalesce($7, payments.charge_id), updated_at = clock_timestamp()
+        WHERE payments.status NOT IN ('succeeded', 'canceled')
+        """,
+        payment.payment_intent_id,
+        order_id,
+        payment.status,
+        payment.currency,
+        payment.amount_minor,
+        payment.amount_received_minor,
+        payment.charge_id,
+    )
+
+
+async def update_settles(conn: Connection, payment_intent_id: str) -> None:
+    await conn.execute("UPDATE payments SET settles = true WHERE payment_intent_id = $1", payment_intent_id)
+
+
+async def select_settling_payment(conn: Connection, order_id: UUID) -> str | None:
+    found: str | None = await conn.fetchval(
+        "SELECT payment_intent_id FROM payments WHERE order_id = $1 AND settles", order_id
+    )
+    return found
+
+
+async def count_failure(conn: Connection, failure_id: str, order_id: UUID, category: str) -> bool:
+    """True the first time that this refusal is told; later events about the same one are only counted."""
+    seen: int = await conn.fetchval(
+        """
+        INSERT INTO payment_failures (failure_id, order_id, category) VALUES ($1, $2, $3)
+        ON CONFLICT (failure_id) DO UPDATE SET seen = payment_failures.seen + 1 RETURNING seen
+        """,
+        failure_id,
+        order_id,
+        category,
+    )
+    return seen == 1
+
+
+async def request_resync(conn: Connection, payment_intent_id: str, order_id: UUID, reason: str) -> None:
+    await conn.execute(
+        """
+        INSERT INTO resyncs (payment_intent_id, order_id, reason) VALUES ($1, $2, $3)
+        ON CONFLICT (payment_intent_id) DO UPDATE SET reason = $3, requests = resyncs.requests + 1,
+            due_at = clock_timestamp(), done_at = NULL
+        """,
+        payment_intent_id,
+        order_id,
+        reason,
+    )
+
+
+async def claim_resyncs(conn: Connection, lease_s: float, limit: int) -> list[Resync]:
+    rows = await conn.fetch(
+        """
+        UPDATE resyncs SET due_at = now() + make_interval(secs => $1)
+        WHERE payment_intent_id IN (
+            SELECT payment_intent_id FROM resyncs WHERE done_at IS NULL AND due_at <= now()
+            ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING payment_intent_id, order_id, reason
+        """,
+        lease_s,
+        limit,
+    )
+    return [Resync(**row) for row in rows]
+
+
+async def update_resync_done(conn: Connection, payment_intent_id: str) -> None:
+    await conn.execute("UPDATE resyncs SET done_at = now() WHERE payment_intent_id = $1", payment_intent_id)
+
+
+def _attempt(row: asyncpg.Record) -> Attempt:
+    return Attempt(
+        id=row["id"],
+        order_id=row["order_id"],
+        operation=row["operation"],
+        request=orjson.loads(row["request"]),
+        state=row["state"],
+        payment_intent_id=row["payment_intent_id"],
+    )

@@ -1,0 +1,186 @@
+"""The only file that talks to Stripe. Every POST carries the id of a stored attempt as its Idempotency-Key.
+
+What a call can end in: an Intent; StripeRefused (Stripe said no, nothing was done); StripeBusy (it was not tried);
+OutcomeUnknown (it may have been done: only the same key can tell).
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+import aiohttp
+import stripe
+
+from services.checkout.settings import CheckoutSettings
+from services.checkout.store.payments import Attempt
+from shared import http_client
+from shared.errors import AppError, Unavailable
+from shared.events import PaymentSnapshot
+
+# The version whose shapes this code was written against; the package pins the same one.
+API_VERSION = "2026-09-30.endive"
+
+RETRIES = 2  # the package's own: same key, 0.5-5 s apart; passed explicitly, since a StripeClient's default is none
+
+
+class StripeRefused(Unavailable):
+    """Stripe understood and said no. Not the client's doing: we sent what Stripe does not take."""
+
+    code = "payment_provider_refused"
+    may_pass_later = False
+
+    def __init__(self, stripe_code: str) -> None:
+        super().__init__("The payment could not be prepared; the shop has been told")
+        self.stripe_code = stripe_code
+
+
+class StripeBusy(Unavailable):
+    """Stripe did not try, because too much was asked of it; the same call may be made again."""
+
+    code = "payment_provider_busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many payments are being prepared; try again with the same Idempotency-Key", retry_after_s=2
+        )
+
+
+class OutcomeUnknown(Unavailable):
+    """Nobody can say whether it was done. The same call with the same key finds out."""
+
+    code = "payment_outcome_unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The payment provider did not answer; try again with the same Idempotency-Key", retry_after_s=2
+        )
+
+
+class UnexpectedState(AppError):
+    """The PaymentIntent is no longer in a state that allows the call; `intent` is what it is now."""
+
+    def __init__(self, intent: "Intent") -> None:
+        super().__init__(f"the PaymentIntent is {intent.payment.status}")
+        self.intent = intent
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A PaymentIntent. The client secret goes to the browser and is kept nowhere."""
+
+    payment: PaymentSnapshot
+    client_secret: str
+
+
+class SafeClient(stripe.AIOHTTPClient):
+    """The package's client reads the body outside its error handling: a cut body came out as a raw aiohttp error,
+    unretried. Here the body is read inside (stripe 16.1.0; stripe-node had the same bug, its PR 2815)."""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        args, kwargs = self._get_request_args_kwargs(method, url, headers, post_data)
+        try:
+            async with self._session.request(*args, **kwargs) as response:
+                return await response.read(), response.status, response.headers
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._handle_request_error(error)
+
+
+class Stripe:
+    """PaymentIntents, as checkout needs them."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._intents = client.v1.payment_intents
+
+    async def create_intent(self, attempt: Attempt) -> Intent:
+        """Creates the attempt's PaymentIntent, or finds the one that an earlier try with this key created."""
+        params = cast("stripe.params.PaymentIntentCreateParams", dict(attempt.request))
+        with _translated():
+            return _intent(await self._intents.create_async(params, {"idempotency_key": str(attempt.id)}))
+
+    async def cancel_intent(self, attempt: Attempt) -> Intent:
+        """Cancels it for good; raises UnexpectedState when that is no longer possible."""
+        assert attempt.payment_intent_id is not None
+        params = cast("stripe.params.PaymentIntentCancelParams", dict(attempt.request))
+        with _translated():
+            return _intent(
+                await self._intents.cancel_async(
+                    attempt.payment_intent_id, params, {"idempotency_key": str(attempt.id)}
+                )
+            )
+
+    async def retrieve_intent(self, payment_intent_id: str) -> Intent:
+        with _translated():
+            return _intent(await self._intents.retrieve_async(payment_intent_id))
+
+
+@contextlib.asynccontextmanager
+async def open_stripe(settings: CheckoutSettings) -> AsyncIterator[Stripe]:
+    """A client for the account whose key is in the settings."""
+    # Telemetry writes a file in the home folder from inside the event loop, and sends it.
+    stripe.enable_telemetry = False
+    async with http_client.session(settings.stripe_timeout_s, peer="stripe") as session:
+        yield Stripe(
+            stripe.StripeClient(
+                settings.stripe_secret_key.get_secret_value(),
+                base_addresses={"api": settings.stripe_url},
+                stripe_version=API_VERSION,
+                max_network_retries=RETRIES,
+                # The session has the timeout; given here as well, the package would overrule it.
+                http_client=SafeClient(session=session, timeout=None),
+            )
+        )
+
+
+@contextlib.contextmanager
+def _translated() -> Any:
+    try:
+        yield
+    except stripe.RateLimitError as error:
+        raise StripeBusy from error
+    except stripe.APIConnectionError as error:
+        raise OutcomeUnknown from error
+    except stripe.InvalidRequestError as error:
+        found = error.error.payment_intent if error.error else None
+        if error.code == "payment_intent_unexpected_state" and found is not None:
+            raise UnexpectedState(_intent(found)) from error
+        raise StripeRefused(error.code or "invalid_request_error") from error
+    except (stripe.AuthenticationError, stripe.PermissionError, stripe.IdempotencyError) as error:
+        raise StripeRefused(type(error).__name__) from error
+    except stripe.StripeError as error:
+        # 5xx, and 409 while another call with this key runs: it may have been done.
+        raise OutcomeUnknown from error
+
+
+def _intent(intent: stripe.PaymentIntent) -> Intent:
+    return Intent(snapshot(intent), intent.client_secret or "")
+
+
+def snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
+    """What decisions need of a PaymentIntent; its `latest_charge` need not be expanded."""
+    charge, failure = intent.latest_charge, intent.last_payment_error
+    metadata = {name: intent.metadata[name] for name in ("order_id", "attempt_id") if name in intent.metadata}
+    return PaymentSnapshot(
+        payment_intent_id=intent.id,
+        status=intent.status,
+        amount_minor=intent.amount,
+        amount_received_minor=intent.amount_received,
+        currency=intent.currency,
+        order_id=_uuid(metadata.get("order_id")),
+        attempt_id=_uuid(metadata.get("attempt_id")),
+        charge_id=charge.id if isinstance(charge, stripe.Charge) else charge,
+        failure_code=failure.code if failure else None,
+        decline_code=failure.decline_code if failure else None,
+        advice_code=failure.advice_code if failure else None,
+        network_decline_code=failure.network_decline_code if failure else None,
+    )
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
