@@ -44,7 +44,9 @@ class EventLog:
 
     def emit(self, kind: str, thing: Json, origin: Origin | None = None, previous: Json | None = None) -> Json:
         """Without an origin it is an automatic event: `request.id` is null."""
-        snapshot: Json = {"object": orjson.Fragment(orjson.dumps(thing))}  # frozen here
+        # Frozen here; copied, because orjson's own result holds on to several times its length.
+        frozen = bytes(memoryview(orjson.dumps(thing)))
+        snapshot: Json = {"object": orjson.Fragment(frozen)}
         if previous is not None:
             snapshot["previous_attributes"] = previous
         event: Json = {

@@ -1,7 +1,7 @@
 """What an `Idempotency-Key` remembers: the first result, whatever it was, once the endpoint has begun."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -56,7 +56,8 @@ class Keys:
     def keep(self, key: str, answer: Answer) -> None:
         entry = self._entries.get(key)
         if entry is not None:  # a reset may have come between
-            entry.answer = answer
+            # Copied, because orjson's own result holds on to several times its length.
+            entry.answer = replace(answer, body=bytes(memoryview(answer.body)))
 
     def release(self, key: str) -> None:
         self._entries.pop(key, None)
