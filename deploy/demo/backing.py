@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -38,9 +39,9 @@ class NoBacking(Exception):
 
 @dataclass(frozen=True)
 class Backing:
-    database_url: str  # the owner's, of a database that was empty at the start
-    amqp_url: str
-    rabbitmq_management_url: str | None
+    database_url: str = field(repr=False)  # the owner's, of a database that was empty at the start
+    amqp_url: str = field(repr=False)
+    rabbitmq_management_url: str | None = field(repr=False)
     postgres: Postgres | None  # None: given by URL, so not ours to stop
     rabbitmq: RabbitMQ | None
 
@@ -60,6 +61,8 @@ def start(report: Report, *, durable: bool = True) -> Iterator[Backing]:
     """
     given_database = os.environ.get("DATABASE_URL", "")
     given_broker = os.environ.get("AMQP_URL", "")
+    if given_broker and not _is_broker(given_broker):
+        raise NoBacking("AMQP_URL leads to no broker that answers")
     _install_missing(given_database, given_broker, report)
     with _orderly_end(), ExitStack() as stack, ThreadPoolExecutor(2) as threads:
         started_postgres = None if given_database else threads.submit(_start_postgres, stack, durable, report)
@@ -100,6 +103,13 @@ def _install_missing(given_database: str, given_broker: str, report: Report) -> 
         raise NoBacking(f"What this Debian's packages provide is too old.\n\n{choices}")
 
 
+def _is_broker(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "amqps":
+        return rabbit.listens(parts.hostname or "", parts.port or 5671)
+    return rabbit.greets(parts.hostname or "", parts.port or 5672)
+
+
 def _start_postgres(stack: ExitStack, durable: bool, report: Report) -> Postgres:
     binaries = postgresql.find_binaries()
     assert binaries is not None
@@ -121,9 +131,7 @@ def _database_on(url: str, report: Report) -> Iterator[str]:
         version = databases.server_version(url)
         may_create = databases.may_create_database(url)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise NoBacking(
-            f"DATABASE_URL leads to no PostgreSQL that lets us in: {type(error).__name__}"
-        ) from error
+        raise NoBacking(f"DATABASE_URL leads to no PostgreSQL that lets us in: {type(error).__name__}") from error
     if version < postgresql.OLDEST:
         raise NoBacking(f"DATABASE_URL leads to PostgreSQL {version}; {postgresql.OLDEST} or later is needed")
     if not may_create:

@@ -51,9 +51,7 @@ async def _execute(url: str, statement: str) -> None:
 async def _may_create_database(url: str) -> Any:
     connection = await asyncpg.connect(url, timeout=10)
     try:
-        return await connection.fetchval(
-            "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
-        )
+        return await connection.fetchval("SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user")
     finally:
         await connection.close()
 

@@ -32,9 +32,9 @@ def may_install() -> bool:
 def install(packages: list[str], report: Report) -> None:
     """Install `packages`; the machine's own services stay as they are, also when this fails half-way."""
     with ExitStack() as stack:
-        stack.enter_context(_nothing_starts())
+        stack.enter_context(nothing_starts())
         if "postgresql" in packages:
-            stack.enter_context(_no_main_cluster())
+            stack.enter_context(no_main_cluster())
         report("Reading the list of Debian packages")
         _apt(["update"], report)
         report(f"Installing {' and '.join(packages)} from Debian (a minute or two, once)")
@@ -60,7 +60,7 @@ def _apt(arguments: list[str], report: Report) -> None:
         assert apt.stdout is not None
         for line in apt.stdout:
             last_lines = [*last_lines[-14:], line.rstrip()]
-            percent = _percent(line)
+            percent = percent_of(line)
             if percent >= shown + 25:
                 shown = percent - percent % 25
                 report(f"  {shown} %")
@@ -68,14 +68,14 @@ def _apt(arguments: list[str], report: Report) -> None:
         raise InstallFailed(f"apt-get {arguments[0]} failed:\n" + "\n".join(last_lines))
 
 
-def _percent(line: str) -> int:
+def percent_of(line: str) -> int:
     """The progress in one of apt's status lines, `pmstatus:package:42.8:doing`; 0 for any other line."""
     found = re.match(r"pmstatus:[^:]*(?::[a-z0-9]+)?:(\d+)(?:\.\d+)?:", line)
     return int(found[1]) if found else 0
 
 
 @contextmanager
-def _nothing_starts() -> Iterator[None]:
+def nothing_starts() -> Iterator[None]:
     """Have invoke-rc.d refuse every start (Debian's policy layer); what was there comes back afterwards."""
     if _refuses_already():
         yield
@@ -105,11 +105,9 @@ def _refuses_already() -> bool:
 
 
 @contextmanager
-def _no_main_cluster() -> Iterator[None]:
+def no_main_cluster() -> Iterator[None]:
     """Debian's package makes and starts a cluster of its own unless this file says otherwise."""
-    made = [
-        folder for folder in (POSTGRES_CONFIG.parent.parent, POSTGRES_CONFIG.parent) if not folder.exists()
-    ]
+    made = [folder for folder in (POSTGRES_CONFIG.parent.parent, POSTGRES_CONFIG.parent) if not folder.exists()]
     POSTGRES_CONFIG.parent.mkdir(parents=True, exist_ok=True)
     POSTGRES_CONFIG.write_text("create_main_cluster = false\n")
     try:

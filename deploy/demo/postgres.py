@@ -35,9 +35,7 @@ def find_binaries() -> Path | None:
 
 def _major(folder: Path) -> int:
     with suppress(OSError):
-        said = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, check=False
-        ).stdout
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
         if number := re.search(r"\) (\d+)", said):
             return int(number[1])
     return 0

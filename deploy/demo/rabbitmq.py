@@ -75,7 +75,7 @@ class RabbitMQ:
     def start(self) -> None:
         self._server.start([str(self._script)], self._environment())
         deadline = time.monotonic() + READY_WITHIN_S
-        while not (_greets(self.port) and _listens(self._management)):
+        while not (greets("127.0.0.1", self.port) and listens("127.0.0.1", self._management)):
             if not self._server.is_running() or time.monotonic() > deadline:
                 logs = (self._server.folder / "log").glob("*.log")
                 raise ServerFailed("RabbitMQ did not start:\n" + self._server.last_words(*logs))
@@ -142,15 +142,15 @@ class RabbitMQ:
         }
 
 
-def _greets(port: int) -> bool:
+def greets(host: str, port: int) -> bool:
     """Whether the broker takes up a conversation: it answers the protocol header with connection.start."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with suppress(OSError), socket.create_connection((host, port), timeout=5) as connection:
         connection.sendall(PROTOCOL_HEADER)
         return connection.recv(1) == b"\x01"
     return False
 
 
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+def listens(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False

@@ -93,9 +93,7 @@ class Supervisor:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while not await _is_healthy(session, program.health_url):
                 if time.monotonic() > deadline:
-                    raise NotHealthy(
-                        f"{name} is not healthy after {within_s:g} s:\n{_last_lines(program.log)}"
-                    )
+                    raise NotHealthy(f"{name} is not healthy after {within_s:g} s:\n{_last_lines(program.log)}")
                 await asyncio.sleep(0.1)
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> int:

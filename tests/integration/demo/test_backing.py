@@ -1,7 +1,6 @@
 """PostgreSQL and RabbitMQ of our own: they keep their data over a kill, and leave nothing behind."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -39,9 +38,7 @@ def postgres() -> Iterator[Postgres]:
 def processes_of(folder_name: str) -> list[psutil.Process]:
     found = []
     for each in psutil.process_iter(["cmdline", "status"]):
-        if each.info["status"] != psutil.STATUS_ZOMBIE and folder_name in " ".join(
-            each.info["cmdline"] or ()
-        ):
+        if each.info["status"] != psutil.STATUS_ZOMBIE and folder_name in " ".join(each.info["cmdline"] or ()):
             found.append(each)
     return found
 
@@ -76,9 +73,7 @@ async def test_both_listen_on_loopback_alone(backing: Backing) -> None:
         pytest.skip("given by URL")
     pids = {each.pid for each in psutil.Process().children(recursive=True)}
     listening = [
-        each.laddr
-        for each in psutil.net_connections("inet")
-        if each.pid in pids and each.status == psutil.CONN_LISTEN
+        each.laddr for each in psutil.net_connections("inet") if each.pid in pids and each.status == psutil.CONN_LISTEN
     ]
     assert backing.postgres.port in [port for _, port in listening]
     assert {address for address, _ in listening} <= {"127.0.0.1", "::1"}
@@ -119,9 +114,7 @@ print(server._server.folder, flush=True)
 time.sleep(60)
 """
     command = [sys.executable, "-c", script]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as owner:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as owner:
         assert owner.stdout is not None
         folder = Path(owner.stdout.readline().strip())
         assert folder.is_dir()
@@ -165,17 +158,17 @@ def test_without_servers_and_without_root_the_choices_are_named(monkeypatch: pyt
 
 
 async def test_a_given_server_gets_a_database_of_its_own_that_is_dropped(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres, amqp_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", postgres.url())
-    monkeypatch.setenv("AMQP_URL", "amqp://user:password@127.0.0.1:1/")
+    monkeypatch.setenv("AMQP_URL", amqp_url)
     reports: list[str] = []
 
     with backing_module.start(reports.append) as given:
         connection = await asyncpg.connect(given.database_url)
         name = await connection.fetchval("SELECT current_database()")
         assert name.startswith("kct_")
-        assert (given.postgres, given.rabbitmq, given.amqp_url) == (None, None, os.environ["AMQP_URL"])
+        assert (given.postgres, given.rabbitmq, given.amqp_url) == (None, None, amqp_url)
 
     owner = await asyncpg.connect(postgres.url())
     assert await owner.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", name) == 0
@@ -185,14 +178,14 @@ async def test_a_given_server_gets_a_database_of_its_own_that_is_dropped(
 
 
 async def test_a_given_server_that_lets_us_create_nothing_is_used_as_it_is(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres, amqp_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = await asyncpg.connect(postgres.url())
     await owner.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
     await owner.close()
     url = f"postgresql://guest:guest@127.0.0.1:{postgres.port}/postgres"
     monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setenv("AMQP_URL", "amqp://user:password@127.0.0.1:1/")
+    monkeypatch.setenv("AMQP_URL", amqp_url)
     reports: list[str] = []
 
     with backing_module.start(reports.append) as given:
@@ -202,12 +195,22 @@ async def test_a_given_server_that_lets_us_create_nothing_is_used_as_it_is(
 
 
 def test_a_database_url_that_leads_nowhere_is_named_without_its_password(
+    amqp_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://kct:verysecret@127.0.0.1:1/kct")
-    monkeypatch.setenv("AMQP_URL", "amqp://user:password@127.0.0.1:1/")
+    monkeypatch.setenv("AMQP_URL", amqp_url)
 
     with pytest.raises(NoBacking, match="DATABASE_URL") as raised, backing_module.start(print):
+        pass
+
+    assert "verysecret" not in str(raised.value)
+
+
+def test_an_amqp_url_that_leads_nowhere_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMQP_URL", "amqp://kct:verysecret@127.0.0.1:1/")
+
+    with pytest.raises(NoBacking, match="AMQP_URL") as raised, backing_module.start(print):
         pass
 
     assert "verysecret" not in str(raised.value)
