@@ -1,0 +1,171 @@
+"""The service in this process on a real socket, somebody who hears all events, and a wire that can be cut."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aio_pika
+import aiohttp
+import asyncpg
+import pytest
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractIncomingMessage
+from aiohttp import web
+from pydantic import SecretStr
+
+from services.webhooks.app import make
+from services.webhooks.settings import WebhooksSettings
+from shared import topology
+from shared.web.wire import Runner
+from tests.integration.webhooks.wire import Wire
+from tests.stripe_events import OTHER_SECRET, SECRET, body_of, signature
+
+NOWHERE = "amqp://127.0.0.1:1/"
+
+
+@dataclass
+class Door:
+    """The service as Stripe sees it."""
+
+    app: web.Application
+    url: str
+    session: aiohttp.ClientSession
+
+    async def post(self, body: bytes, *signatures: str | bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+        """Posts the bytes as they are, with each signature in a header of its own."""
+        fields = [("Content-Type", "application/json"), *headers.items()]
+        fields += [("Stripe-Signature", str(each)) for each in signatures]
+        async with self.session.post(f"{self.url}/webhooks/stripe", data=body, headers=fields) as response:
+            assert response.status < 400 or response.content_type == "application/problem+json"
+            return response.status, await response.json(content_type=None)
+
+    async def deliver(self, event: dict[str, Any], *secrets: str) -> tuple[int, dict[str, Any]]:
+        """Posts an event as Stripe would."""
+        body = body_of(event)
+        return await self.post(body, signature(body, *secrets))
+
+
+OpenDoor = Callable[..., AbstractAsyncContextManager[Door]]
+
+
+@pytest.fixture
+def open_door(clean, amqp_url) -> OpenDoor:
+    """`async with open_door(setting=…) as door`: the service, as it would run with these settings."""
+
+    @contextlib.asynccontextmanager
+    async def opened(**changes: Any) -> AsyncIterator[Door]:
+        defaults: dict[str, Any] = {
+            "database_url": SecretStr(clean.url("webhooks")),
+            "amqp_url": SecretStr(amqp_url),
+            "role_prefix": clean.prefix,
+            "stripe_secrets": (SecretStr(SECRET), SecretStr(OTHER_SECRET)),
+            "livemode": False,
+            "rest_s": 0.05,
+            "drain_s": 5,
+        }
+        app = make(WebhooksSettings(**{**defaults, **changes}))
+        runner = Runner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            async with aiohttp.ClientSession() as session:
+                yield Door(app, f"http://{host}:{port}", session)
+        finally:
+            await runner.cleanup()
+
+    return opened
+
+
+@pytest.fixture
+async def door(open_door) -> AsyncIterator[Door]:
+    async with open_door() as door:
+        yield door
+
+
+@dataclass
+class Heard:
+    """Every message that went over the exchange of events, in the order of arrival."""
+
+    messages: list[AbstractIncomingMessage] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, message: AbstractIncomingMessage) -> None:
+        self.messages.append(message)
+        self._news.set()
+
+    async def at_least(self, count: int, of: str = "", within_s: float = 10) -> list[AbstractIncomingMessage]:
+        """Waits for so many messages of a type."""
+        async with asyncio.timeout(within_s):
+            while len(found := self.of(of)) < count:
+                self._news.clear()
+                await self._news.wait()
+        return found
+
+    def of(self, type_: str) -> list[AbstractIncomingMessage]:
+        return [message for message in self.messages if (message.type or "").startswith(type_)]
+
+
+@pytest.fixture
+async def heard(amqp_url) -> AsyncIterator[Heard]:
+    heard = Heard()
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange(topology.EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(exchange, routing_key="#")
+        await queue.consume(heard.take, no_ack=True)
+        yield heard
+        await topology.declare(channel, (5, 30, 300), topology.QUEUES)
+        for name in topology.QUEUES:
+            await (await channel.get_queue(name)).purge()
+
+
+@pytest.fixture
+async def wire(clean) -> AsyncIterator[Wire]:
+    """Between the service and its database."""
+    async with Wire.to(clean.url("webhooks")) as wire:
+        yield wire
+
+
+@dataclass
+class Rows:
+    """What is stored, as the owner of the database sees it."""
+
+    owner: "asyncpg.Connection[asyncpg.Record]"
+
+    async def all(self) -> list[asyncpg.Record]:
+        return await self.owner.fetch("SELECT * FROM webhooks.stripe_events ORDER BY received_at")
+
+    async def one(self) -> asyncpg.Record:
+        (row,) = await self.all()
+        return row
+
+    async def count(self) -> tuple[int, int]:
+        """Of ids and of bodies."""
+        row = await self.owner.fetchrow(
+            """
+            SELECT (SELECT count(*) FROM webhooks.stripe_event_ids) AS ids,
+                   (SELECT count(*) FROM webhooks.stripe_events) AS bodies
+            """
+        )
+        return row["ids"], row["bodies"]
+
+    async def until(self, state: str, count: int = 1, within_s: float = 10) -> list[asyncpg.Record]:
+        """Waits for so many rows in a state."""
+        async with asyncio.timeout(within_s):
+            while len(found := [row for row in await self.all() if row["state"] == state]) < count:
+                await asyncio.sleep(0.02)
+        return found
+
+    async def staged(self) -> list[str]:
+        """Types of events in the outbox."""
+        return [row["type"] for row in await self.owner.fetch("SELECT type FROM webhooks.outbox")]
+
+
+@pytest.fixture
+def rows(owner) -> Rows:
+    return Rows(owner)
