@@ -1,0 +1,16 @@
+"""What the notifier hears: each consumer writes the intent of a letter and nothing else."""
+
+from services.notifier import actions
+from services.notifier.domain import Terms
+from shared.db import Connection
+from shared.events import Event, OrderPaid, OrderPaymentFailed
+
+
+async def on_order_paid(conn: Connection, event: Event, *, terms: Terms) -> None:
+    assert isinstance(event, OrderPaid)
+    await actions.announce_paid(conn, event, terms)
+
+
+async def on_order_payment_failed(conn: Connection, event: Event, *, terms: Terms) -> None:
+    assert isinstance(event, OrderPaymentFailed)
+    await actions.announce_failure(conn, event, terms)

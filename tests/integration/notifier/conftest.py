@@ -1,0 +1,37 @@
+"""The notifier's database role, and its post: the real SMTP client against the stand-in."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from services.notifier.actions import Post
+from services.notifier.smtp_api import Journal, Smtp
+from services.notifier.templates import Writer
+from shared.db import Pool, open_pool
+from tests.unit.notifier import letters
+
+MakePost = Callable[..., Post]
+
+
+@pytest.fixture
+async def pool(clean) -> AsyncIterator[Pool]:
+    async with open_pool(clean.url("notifier"), "notifier", clean.prefix, 30) as pool:
+        yield pool
+
+
+@pytest.fixture
+def make_post(pool, smtp) -> MakePost:
+    """The post with other settings; a failure mail has no grace unless asked for, and replies come soon or never."""
+
+    def make(**changed: Any) -> Post:
+        given = {"smtp_port": smtp.smtp_port, "smtp_timeout_s": 0.5, "failure_grace_s": 0}
+        settings = letters.settings(**(given | changed))
+        return Post(pool, Smtp(settings), Writer(settings), Journal(settings.journal), settings)
+
+    return make
+
+
+@pytest.fixture
+def post(make_post) -> Post:
+    return make_post()
