@@ -1,10 +1,12 @@
 """The control API under `/_control/`: what a test or the demo does to the stand-in. No part of Stripe."""
 
 import json
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
+from pydantic import TypeAdapter
 
 from deploy.standins.stripe import confirmation
 from deploy.standins.stripe.account import Account
@@ -14,6 +16,8 @@ from deploy.standins.stripe.delivery import Deliverer
 from deploy.standins.stripe.errors import Refusal
 from deploy.standins.stripe.faults import Fault
 from deploy.standins.stripe.rules import Rules, Weather
+
+Made = TypeVar("Made", Fault, Rules)
 
 
 class Control:
@@ -74,7 +78,7 @@ class Control:
 
     async def add_fault(self, request: web.Request) -> web.Response:
         try:
-            fault = Fault(**await _body(request))
+            fault = _read(Fault, await _body(request))
         except (TypeError, ValueError) as error:
             return _reply({"error": str(error)}, 400)
         return _reply({"id": self._account.faults.add(fault)}, 201)
@@ -103,7 +107,7 @@ class Control:
     async def set_rules(self, request: web.Request) -> web.Response:
         """Replaces all rules; what is not named is off."""
         try:
-            self._deliverer.weather = Weather.given(await _body(request))
+            self._deliverer.weather = Weather(_read(Rules, await _body(request)))
         except (TypeError, ValueError) as error:
             return _reply({"error": str(error)}, 400)
         return _reply(_rules(self._deliverer.weather.rules))
@@ -177,6 +181,13 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValueError("the body is a JSON object")
     return body
+
+
+def _read(kind: type[Made], body: dict[str, Any]) -> Made:
+    unknown = body.keys() - {field.name for field in fields(kind)}
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    return TypeAdapter(kind).validate_python(body)
 
 
 def _endpoint(given: dict[str, Any]) -> Endpoint:

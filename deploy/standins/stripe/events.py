@@ -76,11 +76,11 @@ class EventLog:
         delivery = self.deliveries.get(event["id"])
         if delivery is None:  # the stand-in was reset meanwhile
             return
-        delivery.pending.discard(url)
         if taken:
             delivery.failed.discard(url)
-        else:
+        elif url in delivery.pending:  # a copy that was taken counts, whatever becomes of the retries
             delivery.failed.add(url)
+        delivery.pending.discard(url)
         self._count(event)
 
     def _count(self, event: Json) -> None:

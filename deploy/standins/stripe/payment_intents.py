@@ -19,6 +19,27 @@ _PLAIN = (
     "statement_descriptor_suffix",
 )
 
+_NULL_AT_FIRST = (
+    "application",
+    "application_fee_amount",
+    "canceled_at",
+    "cancellation_reason",
+    "customer_account",
+    "excluded_payment_method_types",
+    "last_payment_error",
+    "latest_charge",
+    "next_action",
+    "on_behalf_of",
+    "payment_method",
+    "payment_method_configuration_details",
+    "processing",
+    "review",
+    "source",
+    "statement_descriptor",
+    "transfer_data",
+    "transfer_group",
+)
+
 
 def create(call: Call) -> Json:
     values = params.read(call.form, CREATE)
@@ -48,6 +69,7 @@ def _new_intent(call: Call, values: Json) -> Json:
     is_automatic = automatic["enabled"] and not values.get("allowed_payment_method_types")
     shown = {"allow_redirects": automatic.get("allow_redirects", "always"), "enabled": True}
     return {
+        **dict.fromkeys(_NULL_AT_FIRST),
         "id": intent_id,
         "object": "payment_intent",
         "allowed_payment_method_types": values.get("allowed_payment_method_types"),
@@ -55,35 +77,17 @@ def _new_intent(call: Call, values: Json) -> Json:
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
         "automatic_payment_methods": shown if is_automatic else None,
-        "canceled_at": None,
-        "cancellation_reason": None,
         "capture_method": values.get("capture_method", "automatic_async"),
         "client_secret": new_id(f"{intent_id}_secret", 25),
         "confirmation_method": values.get("confirmation_method", "automatic"),
         "created": call.account.clock.now(),
         "currency": values["currency"],
-        "customer_account": None,
-        "excluded_payment_method_types": None,
-        "last_payment_error": None,
-        "latest_charge": None,
         "livemode": False,
         "metadata": params.merge_metadata({}, values.get("metadata", {})),
-        "next_action": None,
-        "on_behalf_of": None,
-        "payment_method": None,
-        "payment_method_configuration_details": None,
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
         "payment_method_types": ["card"],
-        "processing": None,
-        "review": None,
-        "source": None,
-        "statement_descriptor": None,
         "status": "requires_payment_method",
-        "transfer_data": None,
-        "transfer_group": None,
         **{name: values.get(name) for name in _PLAIN},
     }
 

@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import dataclass, replace
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +23,6 @@ class Weather:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self._random = random.Random(rules.seed)  # noqa: S311 - the same seed gives the same weather
-
-    @classmethod
-    def given(cls, values: dict[str, Any]) -> "Weather":
-        return cls(Rules(**values))
 
     def pause_s(self) -> float:
         return self.rules.delay_s + self._random.uniform(0, self.rules.shuffle_window_s)

@@ -16,7 +16,7 @@ class Received:
 
     @property
     def event(self) -> dict[str, Any]:
-        return json.loads(self.body)
+        return dict(json.loads(self.body))
 
 
 @dataclass

@@ -93,6 +93,7 @@ async def test_a_card_is_declined(stand_in: StandIn, method: str, code: str, dec
     assert error.payment_intent is not None
     assert error.payment_intent.status == "requires_payment_method"
     assert error.payment_intent.latest_charge == error.charge
+    assert error.payment_intent.last_payment_error is not None
     assert error.payment_intent.last_payment_error.decline_code == decline_code
     charge = await stand_in.client.v1.charges.retrieve_async(str(error.charge))
     assert charge.outcome is not None
@@ -234,6 +235,7 @@ async def test_a_succeeded_payment_cannot_be_cancelled(stand_in: StandIn) -> Non
         await intents.cancel_async(intent.id)
     error = caught.value.error
     assert error is not None
+    assert error.payment_intent is not None
     assert (error.code, error.payment_intent.status) == ("payment_intent_unexpected_state", "succeeded")
 
 
@@ -281,8 +283,12 @@ async def test_a_held_payment_is_captured_in_part(stand_in: StandIn) -> None:
 
 
 async def test_each_use_of_a_named_card_is_a_fresh_method_with_one_fingerprint(stand_in: StandIn) -> None:
-    intents = stand_in.client.v1.payment_intents
-    seen = [(await intents.create_async(a_purchase(expand=["payment_method"]))).payment_method for _ in range(2)]
-    assert all(isinstance(method, stripe.PaymentMethod) for method in seen)
-    assert len({method.id for method in seen}) == 2  # type: ignore[union-attr] - checked just above
-    assert len({method.card.fingerprint for method in seen}) == 1  # type: ignore[union-attr]
+    methods, fingerprints = set(), set()
+    for _ in range(2):
+        intent = await stand_in.client.v1.payment_intents.create_async(a_purchase(expand=["payment_method"]))
+        method = intent.payment_method
+        assert isinstance(method, stripe.PaymentMethod)
+        assert method.card is not None
+        methods.add(method.id)
+        fingerprints.add(method.card.fingerprint)
+    assert (len(methods), len(fingerprints)) == (2, 1)

@@ -161,3 +161,21 @@ async def test_a_reset_empties_everything(stand_in: StandIn) -> None:
     state = await stand_in.control("GET", "/state")
     assert (state["customers"], state["events"], state["idempotency_keys"]) == (0, 0, 0)
     assert (await stand_in.post("/v1/customers", {}, **{"Idempotency-Key": "k"}))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/faults", {"kind": "explode"}),
+        ("/faults", {"kind": "latency", "delay_s": "long"}),
+        ("/faults", {"kind": "latency", "colour": "red"}),
+        ("/deliveries/rules", {"lose_next": "many"}),
+        ("/deliveries/rules", {"drop_everything": True}),
+        ("/webhook_endpoints", {"url": "http://127.0.0.1:9/"}),
+        ("/webhook_endpoints", {"url": "http://127.0.0.1:9/", "secrets": []}),
+    ],
+)
+async def test_a_wrong_command_is_refused_with_a_reason(stand_in: StandIn, path: str, body: dict[str, object]) -> None:
+    async with stand_in.session.post(f"{stand_in.url}/_control{path}", json=body) as response:
+        assert response.status == 400
+        assert (await response.json())["error"]
