@@ -1,0 +1,23 @@
+"""What the monitor does."""
+
+from services.monitor.actions.desk import Desk
+from services.monitor.actions.evaluating import evaluate, gather, make
+from services.monitor.actions.exposing import expose
+from services.monitor.actions.hearing import hear, note_event
+from services.monitor.actions.probing import probe
+from services.monitor.actions.status import read_status
+from services.monitor.actions.telling import Channel, tell
+
+__all__ = [
+    "Channel",
+    "Desk",
+    "evaluate",
+    "expose",
+    "gather",
+    "hear",
+    "make",
+    "note_event",
+    "probe",
+    "read_status",
+    "tell",
+]

@@ -1,0 +1,69 @@
+"""What the rules judge: facts about now, and the limits that the settings draw."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Our own connection to the broker, and since when it has been as it is."""
+
+    is_connected: bool
+    since: datetime
+
+    def is_settled(self, now: datetime, period: timedelta) -> bool:
+        """Whether silence means anything: we have been able to hear for a whole period."""
+        return self.is_connected and now - self.since >= period
+
+
+@dataclass(frozen=True)
+class Payments:
+    """Finished payment tries of the window. A try that the customer gave up is neither."""
+
+    paid: int
+    failed: int
+
+    @property
+    def finished(self) -> int:
+        return self.paid + self.failed
+
+    @property
+    def share(self) -> float | None:
+        return self.paid / self.finished if self.finished else None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a service's /readyz said when we asked it directly."""
+
+    is_ready: bool
+    says: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known at one instant. None stands for "we could not find out"."""
+
+    now: datetime
+    broker: Broker
+    heard: Mapping[str, datetime] = field(default_factory=dict)  # service -> its latest snapshot
+    readiness: Mapping[str, Probe] = field(default_factory=dict)
+    payments: Payments | None = None
+    dead_letters: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where the rules draw their lines."""
+
+    expected_services: tuple[str, ...] = ("checkout", "webhooks", "notifier", "monitor")
+    probed_services: tuple[str, ...] = ()
+    silent_after: timedelta = timedelta(seconds=30)
+    broker_away_after: timedelta = timedelta(seconds=10)
+    payment_window: timedelta = timedelta(minutes=15)
+    payment_target: float = 0.7
+    payment_floor: int = 10
+    payment_failures: int = 3
+    dead_letters_critical: int = 100

@@ -1,0 +1,45 @@
+"""What the monitor does by itself, one batch at a time."""
+
+from datetime import UTC, datetime, timedelta
+
+from services.monitor import actions
+from services.monitor.actions import Channel, Desk
+from services.monitor.store import events as event_store
+from shared import inbox, outbox
+from shared.db import Pool
+
+# Longer than Stripe's 30 days of backfill.
+KEEP_CLAIMS_DAYS = 35
+KEEP_PUBLISHED_DAYS = 7
+
+
+async def watch_broker(desk: Desk) -> int:
+    """Notices that the broker went away or came back, often enough to miss no gap that matters."""
+    desk.sightings.notice_broker(desk.bus.is_connected, datetime.now(UTC))
+    return 0
+
+
+async def evaluate(desk: Desk) -> int:
+    """Judges what is known and opens, updates or resolves incidents."""
+    await actions.evaluate(desk)
+    return 0
+
+
+async def probe(desk: Desk) -> int:
+    """Asks the services directly while the broker can't carry their figures."""
+    await actions.probe(desk)
+    return 0
+
+
+async def tell(pool: Pool, channel: Channel) -> int:
+    """Sends one message that is due; how many were sent or tried."""
+    return await actions.tell(pool, channel)
+
+
+async def purge(pool: Pool, keep_events: timedelta) -> int:
+    """Deletes what is old; more than nothing means that there may be more."""
+    async with pool.worker() as conn:
+        events = await event_store.delete_old_events(conn, keep_events)
+        claims = await inbox.purge(conn, KEEP_CLAIMS_DAYS)
+        published = await outbox.purge(conn, KEEP_PUBLISHED_DAYS)
+    return events + claims + published

@@ -1,0 +1,110 @@
+"""Settings of the monitor; the environment variables are these names in capitals behind MONITOR_."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import orjson
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from services.monitor.domain.facts import Limits
+from services.monitor.domain.incidents import Patience
+from shared.settings import Secret, ServiceSettings
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class MonitorSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="MONITOR_", frozen=True)
+
+    # What is watched. Lists are written with commas.
+    expected_services: Names = ("checkout", "webhooks", "notifier", "monitor")
+    probe_urls: Names = Field(default=(), description="service=url pairs, asked while the broker is away")
+    page_url: str | None = Field(default=None, description="the page's address as people reach it, for messages")
+
+    # When something is wrong. Times are in seconds.
+    evaluate_s: float = Field(default=5.0, gt=0)
+    silent_after_s: float = Field(default=30.0, gt=0)
+    stale_after_s: float = Field(default=30.0, gt=0, description="figures older than this are not exposed")
+    broker_away_after_s: float = Field(default=10.0, gt=0)
+    probe_s: float = Field(default=5.0, gt=0)
+    payment_window_s: float = Field(default=900.0, gt=0)
+    payment_target: float = Field(default=0.7, gt=0, lt=1)
+    payment_floor: int = Field(default=10, ge=1, description="fewer finished payment tries say nothing")
+    payment_failures: int = Field(default=3, ge=1, description="fewer failed tries never raise an incident")
+    dead_letters_critical: int = Field(default=100, ge=1)
+    clear_for_s: float = Field(default=15.0, gt=0, description="well for so long: resolved; several times evaluate_s")
+    between_updates_s: float = Field(default=60.0, ge=0)
+
+    # Who is told.
+    slack_url: Secret | None = Field(default=None, description="address of a Slack incoming webhook")
+    slack_pace_s: float = Field(default=1.0, gt=0, description="Slack takes about one message a second")
+    alert_to: Names = ()
+    alert_from: str | None = None
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=25, ge=1, le=65535)
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_username: str | None = None
+    smtp_password: Secret | None = None
+    send_timeout_s: float = Field(default=10.0, gt=0)
+    lease_s: float = Field(default=60.0, gt=0, description="a message whose sender died is sent again after")
+
+    # What is kept and shown.
+    keep_events_hours: int = Field(default=24, ge=1)
+    live_clients: int = Field(default=20, ge=1)
+
+    @field_validator("expected_services", "probe_urls", "alert_to", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value.startswith("["):
+            return orjson.loads(value)
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """What contradicts itself stops the start, rather than the first alert."""
+        for pair in self.probe_urls:
+            name, _, url = pair.partition("=")
+            if not name or urlsplit(url).scheme not in {"http", "https"}:
+                raise ValueError("probe_urls has to be like checkout=http://host:8080,webhooks=http://host:8081")
+        if self.slack_url and not self.slack_url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("slack_url has to be an address")
+        mail = (self.smtp_host, self.alert_to, self.alert_from)
+        if any(mail) and not all(mail):
+            raise ValueError("mail needs all of smtp_host, alert_to and alert_from, or none of them")
+        if self.lease_s < 2 * self.send_timeout_s:
+            raise ValueError("lease_s has to be at least twice send_timeout_s, or messages are sent twice")
+        return self
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Where messages go."""
+        return (("slack",) if self.slack_url else ()) + (("mail",) if self.smtp_host else ())
+
+    @property
+    def page(self) -> str:
+        return self.page_url or f"http://{self.host}:{self.port}/"
+
+    def probes(self) -> dict[str, str]:
+        """The /readyz of each service that may be asked directly."""
+        pairs = (pair.partition("=") for pair in self.probe_urls)
+        return {name: f"{url.rstrip('/')}/readyz" if urlsplit(url).path in {"", "/"} else url for name, _, url in pairs}
+
+    def limits(self) -> Limits:
+        return Limits(
+            expected_services=self.expected_services,
+            probed_services=tuple(self.probes()),
+            silent_after=timedelta(seconds=self.silent_after_s),
+            broker_away_after=timedelta(seconds=self.broker_away_after_s),
+            payment_window=timedelta(seconds=self.payment_window_s),
+            payment_target=self.payment_target,
+            payment_floor=self.payment_floor,
+            payment_failures=self.payment_failures,
+            dead_letters_critical=self.dead_letters_critical,
+        )
+
+    def patience(self) -> Patience:
+        return Patience(timedelta(seconds=self.clear_for_s), timedelta(seconds=self.between_updates_s))

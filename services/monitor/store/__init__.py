@@ -1,0 +1,1 @@
+"""The monitor's SQL, one function per statement."""
