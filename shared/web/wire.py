@@ -29,7 +29,10 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        if status != 400 or request.writer.output_size > 0:
+        if request.writer.output_size > 0:
+            # Half an answer is out, and `errors` logged why: all that is left is to hang up.
+            raise ConnectionResetError("answer cut short") from exc
+        if status != 400:
             return super().handle_error(request, status, exc, message)
         log.info("request unreadable", extra={"client_address": request.remote, "reason": type(exc).__name__})
         body = orjson.dumps(problem(BadRequest(), str(uuid7())))
