@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Door:
         """Posts the bytes as they are, with each signature in a header of its own."""
         fields = [("Content-Type", "application/json"), *headers.items()]
         fields += [("Stripe-Signature", str(each)) for each in signatures]
-        async with self.session.post(f"{self.url}/webhooks/stripe", data=body, headers=fields) as response:
+        async with self.session.post(f"{self.url}/webhooks/stripe", data=io.BytesIO(body), headers=fields) as response:
             assert response.status < 400 or response.content_type == "application/problem+json"
             return response.status, await response.json(content_type=None)
 

@@ -1,0 +1,84 @@
+"""The process as it is deployed: started by the environment, stopped by SIGTERM."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+
+from tests.stripe_events import SECRET, an_event, body_of, signature
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def environment(clean, amqp_url):
+    return {
+        "PATH": os.environ["PATH"],
+        "WEBHOOKS_PORT": "0",
+        "WEBHOOKS_DATABASE_URL": clean.url("webhooks"),
+        "WEBHOOKS_AMQP_URL": amqp_url,
+        "WEBHOOKS_ROLE_PREFIX": clean.prefix,
+        "WEBHOOKS_STRIPE_SECRETS": SECRET,
+        "WEBHOOKS_LIVEMODE": "false",
+    }
+
+
+async def start(environment) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "services.webhooks"),
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def port_of(process: asyncio.subprocess.Process) -> int:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        entry = orjson.loads(line)
+        if entry["message"] == "listening":
+            return int(entry["port"])
+    raise AssertionError("it ended before it listened")
+
+
+async def test_it_takes_an_event_publishes_it_and_ends_in_order(environment, rows, heard):
+    process = await start(environment)
+    try:
+        async with asyncio.timeout(30):
+            port = await port_of(process)
+        body = body_of(an_event())
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"http://127.0.0.1:{port}/webhooks/stripe",
+                data=body,
+                headers={"Stripe-Signature": signature(body)},
+            ) as response,
+        ):
+            assert response.status == 200
+        await heard.at_least(1, "payment.succeeded")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            out, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    assert (process.returncode, complaints) == (0, b"")
+    assert SECRET.encode() not in out
+    assert (await rows.one())["body"] == body
+
+
+async def test_it_does_not_start_without_a_secret(environment):
+    process = await start({**environment, "WEBHOOKS_STRIPE_SECRETS": ""})
+    async with asyncio.timeout(30):
+        _, complaints = await process.communicate()
+    assert process.returncode == 78
+    assert b"WEBHOOKS_STRIPE_SECRETS" in complaints
