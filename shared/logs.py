@@ -57,26 +57,11 @@ class JsonLines(logging.Formatter):
         return _dumps(line)
 
 
-class CalmProtocol(logging.Filter):
-    """What aiohttp logs of a client that doesn't speak HTTP is its own fault: one line, no traceback."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        cause = record.exc_info[1] if record.exc_info else None
-        if getattr(cause, "code", None) == 400:
-            record.levelno, record.levelname = logging.INFO, "INFO"
-            record.exc_info = None
-            record.msg, record.args = "request unreadable", ()
-        return True
-
-
 def configure(service: str, level: str = "INFO", instance: str = "", *, stream: TextIO | None = None) -> None:
     """Set up the root logger. Called once, first thing in `__main__`."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLines(service, instance))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    server = logging.getLogger("aiohttp.server")
-    server.filters = [each for each in server.filters if not isinstance(each, CalmProtocol)]
-    server.addFilter(CalmProtocol())
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -47,6 +46,9 @@ class QuietExporter(SpanExporter):
     """Sends batches to the collector; when it is away, says so in one line now and then, and drops them."""
 
     def __init__(self, otlp_url: str) -> None:
+        # Imported here, since it brings protobuf and requests along: a process without a collector starts sooner.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
         # The library logs every failed try with its cause; what matters of it is in our one line.
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
         endpoint = f"{otlp_url.rstrip('/')}/v1/traces"

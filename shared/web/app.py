@@ -50,7 +50,7 @@ def _middlewares(settings: ServiceSettings) -> list[Middleware]:
         limit_requests(settings.request_limit_per_minute),
         preflight,  # a browser's question is answered without the permission for what it asks about
         gate,
-        limit_body,  # last: nobody's body is looked at before it is known that he may send one
+        limit_body,  # last: nobody's body is read before it is known that he may send one
     ]
 
 

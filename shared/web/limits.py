@@ -4,6 +4,7 @@ Own code, since the `limits` package's memory storage (5.8) has a task walk all 
 and keeps as many addresses as ever ask: a flood from many would cost both time and memory.
 """
 
+import asyncio
 import ipaddress
 import time
 from collections import OrderedDict
@@ -13,13 +14,16 @@ from typing import TypeVar
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from shared.errors import TooLarge, TooManyRequests, UnsupportedMediaType
+from shared.errors import AppError, TooLarge, TooManyRequests, UnsupportedMediaType
 from shared.metrics import HTTP_REFUSED
 from shared.web.keys import CLIENT_ADDRESS
 
 MOST_ADDRESSES = 20_000  # a few megabytes; the least recently seen goes first
 _UNLIMITED = "__kct_unlimited__"
 _MINUTE_S = 60.0
+
+# Enough for 64 KiB over a bad line. Who takes longer holds a connection for nothing.
+BODY_S = 15.0
 
 H = TypeVar("H", bound=Callable[..., object])
 
@@ -28,6 +32,13 @@ def unlimited(handler: H) -> H:
     """Let a handler out of the limit per address: for what limits itself, such as Stripe's door."""
     setattr(handler, _UNLIMITED, True)
     return handler
+
+
+class TooSlow(AppError):
+    status = 408
+    code = "too_slow"
+    title = "The request takes too long to arrive"
+    may_pass_later = True
 
 
 class AddressLimit:
@@ -80,14 +91,27 @@ def limit_requests(per_minute: int) -> Middleware:
 
 @web.middleware
 async def limit_body(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse by the announced length, before a byte is read. Otherwise bytes are counted while they come."""
-    most = request.client_max_size
-    if request.content_length is not None and request.content_length > most:
-        HTTP_REFUSED.labels(reason="size").inc()
-        raise TooLarge(f"a body may have at most {most} bytes here")
+    """Read the body, bounded in size and time; handlers find it read (`request.read()` answers at once)."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         raise UnsupportedMediaType("bodies are taken as they are, without a content encoding")
+    most = request.client_max_size
+    if request.content_length is not None and request.content_length > most:
+        raise _too_large(most)  # before a byte of it is read
+    if request.can_read_body:
+        try:
+            async with asyncio.timeout(BODY_S):
+                await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise _too_large(most) from None
+        except TimeoutError:
+            HTTP_REFUSED.labels(reason="slow").inc()
+            raise TooSlow(f"a body has to arrive within {BODY_S:.0f} seconds") from None
     return await handler(request)
+
+
+def _too_large(most: int) -> TooLarge:
+    HTTP_REFUSED.labels(reason="size").inc()
+    return TooLarge(f"a body may have at most {most} bytes here")
 
 
 def _bucket(address: str) -> str:

@@ -1,5 +1,6 @@
 """The lowest layer: connections, and answers to what isn't HTTP at all, which no middleware ever sees."""
 
+import asyncio
 import logging
 
 import orjson
@@ -14,13 +15,27 @@ log = logging.getLogger(__name__)
 
 # A client that was refused while it still sends is listened to for this long, or it wouldn't see the refusal.
 LINGER_S = 3.0
+# A connection without a whole request for this long is closed: aiohttp itself would keep it open for ever.
+FIRST_REQUEST_S = 15.0
 KEEPALIVE_S = 75.0  # longer than a load balancer's, so that it is the one who closes
 
 
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ()
+    __slots__ = ("_patience",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._patience = self._loop.call_later(FIRST_REQUEST_S, self._hang_up_on_silence)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _hang_up_on_silence(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
 
     def handle_error(
         self,

@@ -1,11 +1,13 @@
 """How often one client may ask."""
 
+import asyncio
+
 import pytest
 from aiohttp import ClientSession, web
 
 from shared import metrics
 from shared.permissions import Permission, permit
-from shared.web import make_app, reply, unlimited
+from shared.web import limits, make_app, reply, unlimited, wire
 from tests.integration.shared.conftest import Serve, settings_with
 
 
@@ -68,3 +70,42 @@ async def test_what_does_not_exist_counts_too(client: ClientSession) -> None:
 
 async def test_the_door_and_health_are_not_limited(client: ClientSession) -> None:
     assert {await ask(client, path) for path in ("/door", "/healthz") for _ in range(10)} == {200}
+
+
+async def test_a_connection_that_stays_silent_is_closed(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "FIRST_REQUEST_S", 0.2)
+    client = await serve(make_app(settings_with(), ROUTES))
+    for first_bytes in (b"", b"GET /limited HTTP/1.1\r\nHost: x\r\n"):
+        reader, writer = await connect(client)
+        writer.write(first_bytes)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_connection_in_use_is_not_closed(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "FIRST_REQUEST_S", 0.2)
+    client = await serve(make_app(settings_with(), ROUTES))
+    reader, writer = await connect(client)
+    for _ in range(2):
+        writer.write(b"GET /limited HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in await reader.readuntil(b"{}")
+        await asyncio.sleep(0.3)
+    writer.close()
+
+
+async def test_a_body_that_dribbles_in_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_S", 0.2)
+    client = await serve(make_app(settings_with(), [web.post("/limited", limited)]))
+    reader, writer = await connect(client)
+    writer.write(b"POST /limited HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
+    async with asyncio.timeout(5):
+        answer = await reader.readuntil(b"}")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"too_slow"' in answer
+
+
+async def connect(client: ClientSession) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    assert client._base_url is not None
+    return await asyncio.open_connection("127.0.0.1", client._base_url.port)

@@ -98,16 +98,6 @@ def test_a_huge_text_is_cut_without_leaving_half_a_secret(captured: Captured) ->
     assert "abcdef" not in captured.stream.getvalue()
 
 
-def test_a_client_that_speaks_no_http_costs_one_line_without_traceback() -> None:
-    class BadStatusLine(Exception):
-        code = 400
-
-    record = logging.makeLogRecord({"levelno": 40, "levelname": "ERROR", "msg": "Error %s", "args": ("x",)})
-    record.exc_info = (BadStatusLine, BadStatusLine("raw bytes"), None)
-    assert logs.CalmProtocol().filter(record)
-    assert (record.levelname, record.getMessage(), record.exc_info) == ("INFO", "request unreadable", None)
-
-
 def test_configuring_sets_up_the_root_logger_once() -> None:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level

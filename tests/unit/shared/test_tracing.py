@@ -1,10 +1,14 @@
 """Spans and what runs through them from process to process."""
 
 import logging
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -125,3 +129,43 @@ def test_a_collector_that_is_away_costs_one_line_and_little_time(caplog: pytest.
         "spans not exported"
     ]
     assert all(record.exc_info is None for record in caplog.records)
+
+
+def test_a_collector_that_hangs_does_not_hold_up_the_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        tracing.configure("checkout", "box:1", f"http://127.0.0.1:{hanging.getsockname()[1]}")
+        with tracing.span("work"):
+            pass
+        started = time.perf_counter()
+        tracing.shutdown(timeout_s=0.3)
+        assert time.perf_counter() - started < 1.5
+
+
+def test_spans_reach_a_collector_as_otlp() -> None:
+    received: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: the test's own output is enough."""
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        tracing.configure("checkout", "box:1", f"http://127.0.0.1:{server.server_port}/")
+        with tracing.span("work", parent=PARENT):
+            pass
+        tracing.shutdown(timeout_s=10)
+        server.shutdown()
+        serving.join()
+    ((path, body),) = received
+    assert path == "/v1/traces"
+    (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
+    (span,) = resource.scope_spans[0].spans
+    assert (span.name, span.trace_id.hex()) == ("work", TRACE_ID)
+    assert "checkout" in str(resource.resource)
