@@ -65,6 +65,11 @@ class RabbitMQ:
             raise
 
     @property
+    def ports(self) -> tuple[int, int, int, int]:
+        """All it listens on: AMQP, management, distribution, epmd."""
+        return self.port, self._management, self._distribution, self._epmd
+
+    @property
     def url(self) -> str:
         return f"amqp://{USER}:{self._password}@127.0.0.1:{self.port}/"
 

@@ -71,11 +71,13 @@ async def test_the_broker_speaks_amqp_and_shows_its_management_pages(backing: Ba
 async def test_both_listen_on_loopback_alone(backing: Backing) -> None:
     if backing.postgres is None or backing.rabbitmq is None:
         pytest.skip("given by URL")
-    pids = {each.pid for each in psutil.Process().children(recursive=True)}
+    ports = {backing.postgres.port, *backing.rabbitmq.ports}
     listening = [
-        each.laddr for each in psutil.net_connections("inet") if each.pid in pids and each.status == psutil.CONN_LISTEN
+        each.laddr
+        for each in psutil.net_connections("inet")
+        if each.status == psutil.CONN_LISTEN and each.laddr.port in ports
     ]
-    assert backing.postgres.port in [port for _, port in listening]
+    assert {port for _, port in listening} == ports
     assert {address for address, _ in listening} <= {"127.0.0.1", "::1"}
 
 
