@@ -80,7 +80,7 @@ def _bad_integer(message: str, param: str) -> errors.Refusal:
 
 
 def flag(value: Any, param: str) -> bool:
-    if value not in {"true", "false"}:
+    if value not in ("true", "false"):  # a tuple: the value may be a list, which a set cannot look up
         raise errors.invalid(f"Invalid boolean: {value}", param=param)
     return bool(value == "true")
 
