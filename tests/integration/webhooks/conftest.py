@@ -6,6 +6,7 @@ import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aio_pika
@@ -21,6 +22,7 @@ from services.webhooks.app import make
 from services.webhooks.settings import WebhooksSettings
 from shared import topology
 from shared.web.wire import Runner
+from tests.databases import Database
 from tests.integration.webhooks.wire import Wire
 from tests.stripe_events import OTHER_SECRET, SECRET, body_of, signature
 
@@ -52,33 +54,34 @@ class Door:
 OpenDoor = Callable[..., AbstractAsyncContextManager[Door]]
 
 
+@contextlib.asynccontextmanager
+async def opened(database: Database, amqp_url: str, **changes: Any) -> AsyncIterator[Door]:
+    """The service, as it would run with these settings."""
+    defaults: dict[str, Any] = {
+        "database_url": SecretStr(database.url("webhooks")),
+        "amqp_url": SecretStr(amqp_url),
+        "role_prefix": database.prefix,
+        "stripe_secrets": (SecretStr(SECRET), SecretStr(OTHER_SECRET)),
+        "livemode": False,
+        "rest_s": 0.05,
+        "drain_s": 5,
+    }
+    app = make(WebhooksSettings(**{**defaults, **changes}))
+    runner = Runner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        async with aiohttp.ClientSession() as session:
+            yield Door(app, f"http://{host}:{port}", session)
+    finally:
+        await runner.cleanup()
+
+
 @pytest.fixture
 def open_door(clean, amqp_url) -> OpenDoor:
-    """`async with open_door(setting=…) as door`: the service, as it would run with these settings."""
-
-    @contextlib.asynccontextmanager
-    async def opened(**changes: Any) -> AsyncIterator[Door]:
-        defaults: dict[str, Any] = {
-            "database_url": SecretStr(clean.url("webhooks")),
-            "amqp_url": SecretStr(amqp_url),
-            "role_prefix": clean.prefix,
-            "stripe_secrets": (SecretStr(SECRET), SecretStr(OTHER_SECRET)),
-            "livemode": False,
-            "rest_s": 0.05,
-            "drain_s": 5,
-        }
-        app = make(WebhooksSettings(**{**defaults, **changes}))
-        runner = Runner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            async with aiohttp.ClientSession() as session:
-                yield Door(app, f"http://{host}:{port}", session)
-        finally:
-            await runner.cleanup()
-
-    return opened
+    """`async with open_door(setting=…) as door`; without settings, as usual."""
+    return partial(opened, clean, amqp_url=amqp_url)
 
 
 @pytest.fixture
@@ -134,12 +137,12 @@ async def wire(clean) -> AsyncIterator[Wire]:
 
 @dataclass
 class Rows:
-    """What is stored, as the owner of the database sees it."""
+    """What is stored, as the auditor sees it: row-level security confines even the owner of the tables."""
 
-    owner: "asyncpg.Connection[asyncpg.Record]"
+    auditor: "asyncpg.Connection[asyncpg.Record]"
 
     async def all(self) -> list[asyncpg.Record]:
-        return await self.owner.fetch("SELECT * FROM webhooks.stripe_events ORDER BY received_at")
+        return await self.auditor.fetch("SELECT * FROM webhooks.stripe_events ORDER BY received_at")
 
     async def one(self) -> asyncpg.Record:
         (row,) = await self.all()
@@ -147,7 +150,7 @@ class Rows:
 
     async def count(self) -> tuple[int, int]:
         """Of ids and of bodies."""
-        row = await self.owner.fetchrow(
+        row = await self.auditor.fetchrow(
             """
             SELECT (SELECT count(*) FROM webhooks.stripe_event_ids) AS ids,
                    (SELECT count(*) FROM webhooks.stripe_events) AS bodies
@@ -164,9 +167,11 @@ class Rows:
 
     async def staged(self) -> list[str]:
         """Types of events in the outbox."""
-        return [row["type"] for row in await self.owner.fetch("SELECT type FROM webhooks.outbox")]
+        return [row["type"] for row in await self.auditor.fetch("SELECT type FROM webhooks.outbox")]
 
 
 @pytest.fixture
-def rows(owner) -> Rows:
-    return Rows(owner)
+async def rows(database) -> AsyncIterator[Rows]:
+    auditor = await asyncpg.connect(database.auditor_url)
+    yield Rows(auditor)
+    await auditor.close()

@@ -7,10 +7,24 @@ import time
 import pytest
 
 from services.webhooks.handlers import SIGNATURE_FAILURES
+from tests.integration.webhooks.conftest import opened
 from tests.stripe_events import OTHER_SECRET, SECRET, an_event, body_of, signature
 
 BODY = body_of(an_event())
 QUIET = ("services.webhooks", "shared.web", "aiohttp")
+
+
+@pytest.fixture(scope="module")
+async def long_open_door(database, amqp_url):
+    """One for all tests here: most of them leave nothing behind."""
+    async with opened(database, amqp_url) as door:
+        yield door
+
+
+@pytest.fixture
+async def door(long_open_door, owner):
+    await owner.execute("TRUNCATE webhooks.stripe_events, webhooks.stripe_event_ids")
+    return long_open_door
 
 
 def changed(body: bytes) -> bytes:

@@ -108,14 +108,15 @@ async def test_a_row_that_can_not_be_translated_fails_alone(mute_door, rows, hea
     assert await actions.publish_batch(pool, bus) == 0  # and is not tried for ever
 
 
-async def test_what_the_broker_refuses_rests_and_is_tried_again(mute_door, rows, heard, pool, bus, owner):
+async def test_what_the_broker_refuses_rests_and_is_tried_again(mute_door, rows, heard, pool, bus):
     await mute_door.deliver(an_event())
     assert await actions.publish_batch(pool, RefusingBus()) == 0
     row = await rows.one()
     assert (row["state"], row["attempts"], row["error"]) == ("received", 1, "no queue")
     assert await actions.publish_batch(pool, bus) == 0  # it rests
 
-    await owner.execute("UPDATE webhooks.stripe_events SET due_at = now()")
+    async with pool.worker() as conn:
+        await conn.execute("UPDATE stripe_events SET due_at = now()")
     assert await actions.publish_batch(pool, bus) == 1
     assert (await rows.one())["state"] == "published"
 
@@ -130,7 +131,6 @@ async def test_two_publishers_share_the_work(mute_door, rows, heard, pool, bus):
 
 
 async def test_a_request_wakes_the_publisher(door, rows, heard):
-    await rows.owner.execute("SELECT 1")
     async with asyncio.timeout(10):
         while not door.app[BUS].is_connected:
             await asyncio.sleep(0.02)
