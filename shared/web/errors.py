@@ -35,15 +35,8 @@ class MethodNotAllowed(AppError):
     title = "This method is not available here"
 
 
-class ExpectationFailed(AppError):
-    status = 417
-    code = "expectation_failed"
-    title = "The Expect header asks for what is not offered"
-
-
 _OURS: dict[int, type[AppError]] = {
-    each.status: each
-    for each in (Forbidden, NotFound, MethodNotAllowed, TooLarge, UnsupportedMediaType, ExpectationFailed)
+    each.status: each for each in (Forbidden, NotFound, MethodNotAllowed, TooLarge, UnsupportedMediaType)
 }
 
 

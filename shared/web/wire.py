@@ -44,8 +44,8 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        if request.writer.output_size > 0:
-            # Half an answer is out, and `errors` logged why: all that is left is to hang up.
+        if isinstance(exc, ConnectionError) or request.writer.output_size > 0:
+            # The client left; or half an answer is out, and `errors` logged why. All that is left is to hang up.
             raise ConnectionResetError("answer cut short") from exc
         if status != 400:
             return super().handle_error(request, status, exc, message)

@@ -359,3 +359,44 @@ async def test_a_draining_process_is_alive_but_not_ready(serve: Serve) -> None:
     assert (await problem_of(client, "GET", "/readyz", 503))["code"] == "draining"
     async with client.get("/healthz") as response:
         assert (response.status, response.headers["Connection"]) == (200, "close")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: abc\r\n\r\n",
+        b"Content-Length: -5\r\n\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+        b"X: " + b"y" * 9000 + b"\r\n\r\n",
+        b"".join(b"X-%d: y\r\n" % number for number in range(300)) + b"\r\n",
+    ],
+    ids=lambda head: repr(head[:30]),
+)
+async def test_a_request_that_could_be_read_two_ways_is_not_read(
+    client: ClientSession, head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert client._base_url is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", client._base_url.port)
+    writer.write(b"POST /things HTTP/1.1\r\nHost: x\r\n" + head)
+    answer = await reader.read()
+    writer.close()
+    assert b" 400 " in answer.splitlines()[0]
+    assert b'"bad_request"' in answer
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
+    client: ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert client._base_url is not None
+    caplog.set_level(logging.INFO)
+    _, writer = await asyncio.open_connection("127.0.0.1", client._base_url.port)
+    writer.write(b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nabc")
+    await asyncio.sleep(0.1)
+    writer.close()
+    async with asyncio.timeout(5):
+        while not [record for record in caplog.records if getattr(record, "status", None) == 499]:
+            await asyncio.sleep(0.02)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
