@@ -26,15 +26,15 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def death_signal() -> Callable[[], None]:
-    """What a child calls before exec, so that the kernel kills it when the thread that started it is gone."""
+def death_signal(number: int = signal.SIGKILL) -> Callable[[], None]:
+    """What a child calls before exec, to be sent a signal when the thread that started it is gone."""
     if not sys.platform.startswith("linux"):
         return lambda: None
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
 
     def die_with_parent() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it died before the call
             os._exit(1)
 
@@ -74,7 +74,7 @@ class Keeper:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=death_signal(),  # noqa: PLW1509 -- the keeper has one thread
+                preexec_fn=death_signal(self._last_signal),  # noqa: PLW1509 -- the keeper has one thread
                 **as_user(self._user),
             )
         return self._server.pid

@@ -58,6 +58,11 @@ class Postgres:
             self.close()
             raise
 
+    @property
+    def folder(self) -> Path:
+        """Everything it writes is in here, `output.log` among it."""
+        return self._server.folder
+
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://{OWNER}:{self._password}@127.0.0.1:{self.port}/{database}"
 

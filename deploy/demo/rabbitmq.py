@@ -65,6 +65,11 @@ class RabbitMQ:
             raise
 
     @property
+    def folder(self) -> Path:
+        """Everything it writes is in here, its logs in `log`."""
+        return self._server.folder
+
+    @property
     def ports(self) -> tuple[int, int, int, int]:
         """All it listens on: AMQP, management, distribution, epmd."""
         return self.port, self._management, self._distribution, self._epmd

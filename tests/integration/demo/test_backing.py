@@ -112,7 +112,7 @@ import time
 from pathlib import Path
 from deploy.demo.postgres import Postgres
 server = Postgres(Path({str(binaries)!r}), durable=False)
-print(server._server.folder, flush=True)
+print(server.folder, flush=True)
 time.sleep(60)
 """
     command = [sys.executable, "-c", script]
@@ -127,6 +127,24 @@ time.sleep(60)
     while folder.exists() or processes_of(folder.name):
         assert time.monotonic() < deadline, "the server outlived its owner"
         time.sleep(0.05)
+
+
+def test_a_server_does_not_outlive_its_keeper_either() -> None:
+    binaries = postgresql.find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is given by URL and not installed here")
+    server = Postgres(binaries, durable=False)
+    folder = server.folder
+    (keeper,) = [each for each in processes_of(folder.name) if "keeper.py" in " ".join(each.cmdline())]
+    keeper.kill()
+
+    deadline = time.monotonic() + 15
+    while processes_of(folder.name):
+        assert time.monotonic() < deadline, "the server outlived its keeper"
+        time.sleep(0.05)
+    server.close()
+    folders.remove_stale(folder.parent, "postgres")
+    assert not folder.exists()
 
 
 def test_a_folder_whose_owner_and_keeper_are_gone_is_removed_by_the_next_start() -> None:
