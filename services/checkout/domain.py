@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from shared.errors import Conflict, FieldError, Invalid
@@ -124,6 +125,30 @@ class Received:
     payment_intent_id: str
     order_id: UUID | None
     amount: Money
+
+
+CREATE_INTENT = "create_intent"
+CANCEL_INTENT = "cancel_intent"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A POST to Stripe. Its id is the Idempotency-Key; `request` is sent word for word on every try."""
+
+    id: UUID
+    order_id: UUID
+    operation: str
+    request: Mapping[str, Any]
+    state: str
+    payment_intent_id: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    payment_intent_id: str
+    order_id: UUID
+    reason: str
 
 
 def price(wanted: Sequence[Wanted], offers: Mapping[str, Offer], currency: str) -> list[Line]:

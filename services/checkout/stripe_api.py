@@ -7,20 +7,24 @@ OutcomeUnknown (it may have been done: only the same key can tell).
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
 import aiohttp
 import stripe
 
+from services.checkout.domain import Attempt
 from services.checkout.settings import CheckoutSettings
-from services.checkout.store.payments import Attempt
 from shared import http_client
 from shared.errors import AppError, Unavailable
 from shared.events import PaymentSnapshot
 
-# The version whose shapes this code was written against; the package pins the same one.
+# The version whose shapes this code was written against. Pinned here: the package sends a newer one by itself.
 API_VERSION = "2026-09-30.endive"
+
+# How far Stripe's clock and ours may be apart when we look for what an attempt made.
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 RETRIES = 2  # the package's own: same key, 0.5-5 s apart; passed explicitly, since a StripeClient's default is none
 
@@ -56,6 +60,10 @@ class OutcomeUnknown(Unavailable):
         super().__init__(
             "The payment provider did not answer; try again with the same Idempotency-Key", retry_after_s=2
         )
+
+
+class StoredError(OutcomeUnknown):
+    """Stripe keeps a 500 under our key and repeats it for ever: only the object itself can tell what was done."""
 
 
 class UnexpectedState(AppError):
@@ -112,6 +120,17 @@ class Stripe:
                 )
             )
 
+    async def find_intent(self, attempt: Attempt) -> Intent | None:
+        """The PaymentIntent that an attempt made, if it made one. Lists are up to date at once; searches are not."""
+        since = int((attempt.created_at - CLOCKS_DIFFER).timestamp())
+        with _translated():
+            page = await self._intents.list_async({"created": {"gte": since}, "limit": 100})
+            async for intent in page.auto_paging_iter():
+                found = _intent(intent)
+                if found.payment.attempt_id == attempt.id:
+                    return found
+        return None
+
     async def retrieve_intent(self, payment_intent_id: str) -> Intent:
         with _translated():
             return _intent(await self._intents.retrieve_async(payment_intent_id))
@@ -151,6 +170,8 @@ def _translated() -> Any:
     except (stripe.AuthenticationError, stripe.PermissionError, stripe.IdempotencyError) as error:
         raise StripeRefused(type(error).__name__) from error
     except stripe.StripeError as error:
+        if (error.http_status or 0) >= 500 and (error.headers or {}).get("Idempotent-Replayed") == "true":
+            raise StoredError from error
         # 5xx, and 409 while another call with this key runs: it may have been done.
         raise OutcomeUnknown from error
 

@@ -5,16 +5,16 @@ customer's bank still says yes.
 """
 
 import logging
+from datetime import UTC, datetime
 from uuid import UUID
 
 from services.checkout import domain
-from services.checkout.actions import payments
+from services.checkout.actions import attempts, payments
 from services.checkout.actions.orders import Till
-from services.checkout.domain import IllegalMove
+from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, IllegalMove, Resync
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
-from services.checkout.store.payments import CANCEL_INTENT, CREATE_INTENT, Attempt, Resync
-from services.checkout.stripe_api import Intent, OutcomeUnknown, StripeBusy, StripeRefused, UnexpectedState
+from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, StripeBusy, StripeRefused, UnexpectedState
 from shared.ids import uuid7
 
 log = logging.getLogger(__name__)
@@ -57,34 +57,43 @@ async def resync(till: Till, wanted: Resync) -> None:
 async def _cancelled_intent(till: Till, order_id: UUID) -> Intent:
     """Cancels the order's PaymentIntent. Raises UnexpectedState when that is too late, StripeRefused without one."""
     payment_intent_id = await _intent_id(till, order_id)
-    attempt = Attempt(
-        uuid7(), order_id, CANCEL_INTENT, {"cancellation_reason": "abandoned"}, "pending", payment_intent_id
-    )
-    lease_s = till.settings.attempt_lease_s
+    wanted = attempts.to_cancel(order_id, payment_intent_id, uuid7(), datetime.now(UTC))
     async with till.pool.worker() as conn:
-        await payment_store.insert_attempt(conn, attempt, lease_s)
-        # An earlier try's attempt is still there: its key is the one to repeat.
-        stored = await payment_store.select_attempt(conn, order_id, CANCEL_INTENT)
-        assert stored is not None
+        await payment_store.insert_attempt(conn, wanted, till.settings.attempt_lease_s)
+        # If an earlier try is still open, its key is the one to repeat.
+        attempt = await payment_store.select_attempt(conn, order_id, CANCEL_INTENT)
     try:
-        intent = await till.stripe.cancel_intent(stored)
+        intent = await _cancel_or_look(till, attempt)
     except (StripeBusy, OutcomeUnknown) as error:
-        await payments.record_failed_attempt(till.pool, stored, error)
+        await payments.record_failed_attempt(till.pool, attempt, error)
         raise
     except UnexpectedState as error:
         async with till.pool.worker() as conn:
-            await payment_store.update_attempt_failed(conn, stored.id, "refused", error.intent.payment.status)
+            await payment_store.update_attempt_failed(conn, attempt.id, "refused", error.intent.payment.status)
         raise
     async with till.pool.worker() as conn:
-        await payment_store.update_attempt_succeeded(conn, stored.id, payment_intent_id)
+        await payment_store.update_attempt_succeeded(conn, attempt.id, payment_intent_id)
     return intent
+
+
+async def _cancel_or_look(till: Till, attempt: Attempt) -> Intent:
+    try:
+        return await till.stripe.cancel_intent(attempt)
+    except StoredError:
+        assert attempt.payment_intent_id is not None
+        intent = await till.stripe.retrieve_intent(attempt.payment_intent_id)
+        if intent.payment.status == "canceled":
+            return intent
+        # The key can only repeat its error: the next round asks under a new one.
+        async with till.pool.worker() as conn:
+            await payment_store.update_attempt_failed(conn, attempt.id, "refused", "stored_error")
+        raise
 
 
 async def _intent_id(till: Till, order_id: UUID) -> str:
     """The order's PaymentIntent. A creation without a known outcome is repeated, with its key, to learn its id."""
     async with till.pool.worker() as conn:
         attempt = await payment_store.select_attempt(conn, order_id, CREATE_INTENT)
-        assert attempt is not None  # written with the order
         if attempt.payment_intent_id is not None:
             return attempt.payment_intent_id
         if attempt.state == "refused":

@@ -9,17 +9,16 @@ from uuid import UUID
 import asyncpg
 
 from services.checkout import domain
-from services.checkout.actions import payments
+from services.checkout.actions import attempts, payments
 from services.checkout.actions.facts import facts
-from services.checkout.domain import Line, Order
+from services.checkout.domain import CREATE_INTENT, Attempt, Line, Order
 from services.checkout.schemas import PlaceOrder
 from services.checkout.settings import CheckoutSettings
 from services.checkout.store import catalogue as catalogue_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
-from services.checkout.store.payments import CREATE_INTENT, Attempt
 from services.checkout.stripe_api import Intent, Stripe, StripeRefused
-from shared import outbox, tracing
+from shared import outbox
 from shared.audit import audit
 from shared.db import Connection, Pool
 from shared.errors import Conflict
@@ -116,7 +115,7 @@ async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: Pla
     await _reserve(conn, order, lines)
     await store.insert_order(conn, order)
     await store.insert_lines(conn, order.id, lines)
-    await payment_store.insert_attempt(conn, create_attempt(order, uuid7()), settings.attempt_lease_s)
+    await payment_store.insert_attempt(conn, attempts.to_create(order, uuid7(), now), settings.attempt_lease_s)
     await store.insert_timeline(conn, order.id, "placed", actor="customer")
     await audit(conn, actor="customer", action="order.place", subject=f"order {order.id}")
     await outbox.stage(conn, OrderPlaced(order=facts(order, lines)))
@@ -132,22 +131,6 @@ async def _reserve(conn: Connection, order: Order, lines: list[Line]) -> None:
             )
     changes = [(sku, 0, quantity) for sku, quantity in wanted]
     await catalogue_store.insert_stock_changes(conn, "reserved", order.id, changes)
-
-
-def create_attempt(order: Order, attempt_id: UUID) -> Attempt:
-    """What Stripe will be asked, exactly; repeated word for word, since a key with other words is an error."""
-    metadata = {"order_id": str(order.id), "order_number": order.number, "attempt_id": str(attempt_id)}
-    # Stripe carries no trace context; through the metadata the webhook can go on with this trace.
-    if traceparent := tracing.current_traceparent():
-        metadata["traceparent"] = traceparent
-    request = {
-        "amount": order.total.amount_minor,
-        "currency": order.total.currency,
-        "description": f"Order {order.number}",
-        "metadata": metadata,
-        "automatic_payment_methods": {"enabled": True},
-    }
-    return Attempt(attempt_id, order.id, CREATE_INTENT, request, "pending", None)
 
 
 async def _intent_of(till: Till, order_id: UUID, *, is_replay: bool) -> Intent:
@@ -174,5 +157,4 @@ async def _attempt_of(till: Till, order_id: UUID, *, take_lease: bool) -> tuple[
             if leased is not None:
                 return leased, True
         attempt = await payment_store.select_attempt(conn, order_id, CREATE_INTENT)
-        assert attempt is not None  # written with the order
         return attempt, not take_lease

@@ -5,19 +5,21 @@ what it says then is applied by the same functions.
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from services.checkout import domain
+from services.checkout.actions import attempts
 from services.checkout.actions.facts import facts
-from services.checkout.domain import Hold, IllegalMove, Order, PaymentState, Received
+from services.checkout.domain import Attempt, Hold, IllegalMove, Order, PaymentState, Received
 from services.checkout.store import catalogue as catalogue_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
-from services.checkout.store.payments import Attempt
-from services.checkout.stripe_api import Intent, OutcomeUnknown, Stripe, StripeBusy, StripeRefused
+from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, Stripe, StripeBusy, StripeRefused
 from shared import outbox
 from shared.audit import audit
 from shared.db import Connection, Pool
 from shared.events import OrderExpired, OrderHeld, OrderPaid, OrderPaymentFailed, PaymentSnapshot
+from shared.ids import uuid7
 from shared.metrics import counter
 from shared.money import Money
 
@@ -30,7 +32,10 @@ STRIPE = "stripe"  # the actor of whatever Stripe's word brings about
 async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
     """Makes the attempt and records how it ended; raises what `stripe_api` raises, after recording that."""
     try:
-        intent = await stripe.create_intent(attempt)
+        intent = await _create_or_find(stripe, attempt)
+    except StoredError:
+        await _start_anew(pool, attempt)
+        raise
     except (StripeRefused, StripeBusy, OutcomeUnknown) as error:
         await record_failed_attempt(pool, attempt, error)
         raise
@@ -38,6 +43,27 @@ async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
         await payment_store.update_attempt_succeeded(conn, attempt.id, intent.payment.payment_intent_id)
         await payment_store.insert_payment(conn, attempt.order_id, intent.payment)
     return intent
+
+
+async def _create_or_find(stripe: Stripe, attempt: Attempt) -> Intent:
+    try:
+        return await stripe.create_intent(attempt)
+    except StoredError:
+        found = await stripe.find_intent(attempt)
+        if found is None:
+            raise
+        return found
+
+
+async def _start_anew(pool: Pool, attempt: Attempt) -> None:
+    """The key is spent and made nothing: the next try has a key of its own.
+
+    Should the first PaymentIntent turn up after all, nobody has its client secret, so nobody can pay it.
+    """
+    fresh = attempts.again(attempt, uuid7(), datetime.now(UTC))
+    async with pool.request(order_id=attempt.order_id) as conn:
+        await payment_store.update_attempt_failed(conn, attempt.id, "refused", "stored_error")
+        await payment_store.insert_attempt(conn, fresh, lease_s=0)
 
 
 async def record_failed_attempt(
@@ -64,7 +90,8 @@ async def apply(conn: Connection, order: Order, payment: PaymentSnapshot, hint_i
         case "requires_payment_method" if payment.failure_code or payment.decline_code:
             await _fail(conn, order, payment, hint_id)
         case "canceled" if order.payment is not PaymentState.EXPIRED:
-            await release(conn, order)
+            if not await payment_store.has_other_live_payment(conn, order.id, payment.payment_intent_id):
+                await release(conn, order)
         case _:
             pass  # the customer has not finished, or we know it already
     HINTS.labels(status=payment.status, outcome="applied").inc()

@@ -134,7 +134,10 @@ CREATE TABLE payment_attempts (
 );
 COMMENT ON TABLE payment_attempts IS
     'Every POST to Stripe, written before it is sent: the id is its Idempotency-Key, the request is repeated word for word.';
-CREATE UNIQUE INDEX payment_attempts_one_per_operation ON payment_attempts (order_id, operation);
+CREATE INDEX payment_attempts_order ON payment_attempts (order_id, operation, created_at);
+-- While an outcome is unknown nothing is asked anew, only again.
+CREATE UNIQUE INDEX payment_attempts_one_open ON payment_attempts (order_id, operation)
+    WHERE state IN ('pending', 'unknown');
 
 CREATE TABLE payments (
     payment_intent_id     text PRIMARY KEY,

@@ -1,61 +1,46 @@
 """SQL of what we asked Stripe for (attempts) and what it told us (payments, failures, resyncs)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 import orjson
 
+from services.checkout.domain import Attempt, Resync
 from shared.db import Connection
 from shared.events import PaymentSnapshot
 
-CREATE_INTENT = "create_intent"
-CANCEL_INTENT = "cancel_intent"
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A POST to Stripe. Its id is the Idempotency-Key; `request` is sent word for word on every try."""
-
-    id: UUID
-    order_id: UUID
-    operation: str
-    request: Mapping[str, Any]
-    state: str
-    payment_intent_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Resync:
-    payment_intent_id: str
-    order_id: UUID
-    reason: str
-
 
 async def insert_attempt(conn: Connection, attempt: Attempt, lease_s: float) -> None:
-    """Records the attempt for this process; one that exists already is left as it is."""
+    """Records the attempt, leased to this process; one that is open already is left as it is."""
     await conn.execute(
         """
-        INSERT INTO payment_attempts (id, order_id, operation, request, payment_intent_id, tries, lease_until)
-        VALUES ($1, $2, $3, $4, $5, 1, clock_timestamp() + make_interval(secs => $6))
-        ON CONFLICT (order_id, operation) DO NOTHING
+        INSERT INTO payment_attempts
+            (id, order_id, operation, request, payment_intent_id, created_at, tries, lease_until)
+        VALUES ($1, $2, $3, $4, $5, $6, 1, clock_timestamp() + make_interval(secs => $7))
+        ON CONFLICT (order_id, operation) WHERE state IN ('pending', 'unknown') DO NOTHING
         """,
         attempt.id,
         attempt.order_id,
         attempt.operation,
         orjson.dumps(attempt.request).decode(),
         attempt.payment_intent_id,
+        attempt.created_at,
         lease_s,
     )
 
 
-async def select_attempt(conn: Connection, order_id: UUID, operation: str) -> Attempt | None:
+async def select_attempt(conn: Connection, order_id: UUID, operation: str) -> Attempt:
+    """The newest one. There is one: it is written with the order, or just before."""
     row = await conn.fetchrow(
-        "SELECT * FROM payment_attempts WHERE order_id = $1 AND operation = $2", order_id, operation
+        """
+        SELECT * FROM payment_attempts WHERE order_id = $1 AND operation = $2
+        ORDER BY created_at DESC, id DESC LIMIT 1
+        """,
+        order_id,
+        operation,
     )
-    return None if row is None else _attempt(row)
+    assert row is not None
+    return _attempt(row)
 
 
 async def lease_attempt(conn: Connection, order_id: UUID, operation: str, lease_s: float) -> Attempt | None:
@@ -91,7 +76,7 @@ async def update_attempt_failed(conn: Connection, attempt_id: UUID, state: str, 
         """
         UPDATE payment_attempts SET state = $2, error_code = $3, lease_until = '-infinity',
             finished_at = CASE WHEN $2 = 'refused' THEN clock_timestamp() END
-        WHERE id = $1 AND state <> 'succeeded'
+        WHERE id = $1 AND state IN ('pending', 'unknown')
         """,
         attempt_id,
         state,
@@ -133,6 +118,19 @@ async def upsert_payment(conn: Connection, order_id: UUID, payment: PaymentSnaps
         payment.amount_received_minor,
         payment.charge_id,
     )
+
+
+async def has_other_live_payment(conn: Connection, order_id: UUID, payment_intent_id: str) -> bool:
+    """Whether another PaymentIntent of the order may still bring money."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM payments
+                       WHERE order_id = $1 AND payment_intent_id <> $2 AND status <> 'canceled')
+        """,
+        order_id,
+        payment_intent_id,
+    )
+    return found
 
 
 async def update_settles(conn: Connection, payment_intent_id: str) -> None:
@@ -200,4 +198,5 @@ def _attempt(row: asyncpg.Record) -> Attempt:
         request=orjson.loads(row["request"]),
         state=row["state"],
         payment_intent_id=row["payment_intent_id"],
+        created_at=row["created_at"],
     )

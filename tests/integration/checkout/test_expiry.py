@@ -1,0 +1,125 @@
+"""The end of a reservation, and calls to Stripe whose outcome nobody knows."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.checkout import jobs
+from services.checkout.app import make
+from tests.integration.checkout.conftest import SKU, an_order, serving, settings_for
+from tests.integration.checkout.test_payments import journal_of, state_of, stock_of
+
+
+@pytest.fixture
+async def brief(clean, pool, amqp_url, stripe, http):
+    """Checkout whose reservations end at once; its expiry job runs by itself."""
+    changes = {"reservation_s": 1.0, "expiry_lease_s": 0.5, "stripe_timeout_s": 1.0}
+    async with serving(make(settings_for(clean, amqp_url, stripe.url, **changes)), http) as running:
+        yield running
+
+
+async def until(owner, placed, payment: str, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while (await state_of(owner, placed))[0] != payment:
+            await asyncio.sleep(0.05)
+
+
+async def test_an_abandoned_order_is_cancelled_at_stripe_and_only_then_released(brief, stripe, owner):
+    _, placed = await brief.place(an_order(quantity=3))
+    assert await stock_of(owner) == (60, 3)
+    await until(owner, placed, "expired")
+    assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
+    assert await stock_of(owner) == await journal_of(owner) == (60, 0)
+    attempts = await owner.fetch("SELECT operation, state FROM checkout.payment_attempts ORDER BY operation")
+    assert [tuple(row) for row in attempts] == [("cancel_intent", "succeeded"), ("create_intent", "succeeded")]
+
+
+async def test_an_order_that_turns_out_to_be_paid_is_settled_instead(checkout, stripe, owner):
+    """No webhook arrives in this test: only the refused cancellation tells."""
+    _, placed = await checkout.place()
+    status, _ = await stripe.pay(placed["payment_intent_id"])
+    assert status == 200
+    await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
+    await until(owner, placed, "paid")
+    assert await stock_of(owner) == (59, 0)
+
+
+async def test_stock_released_before_the_intent_is_cancelled_could_be_sold_twice(checkout, stripe, owner):
+    """The bug that the order of the two steps prevents: without it the money still comes, and the goods are gone."""
+    _, placed = await checkout.place()
+    await owner.execute("UPDATE checkout.stock SET reserved = 0")  # released first, as a naive job would
+    status, intent = await stripe.pay(placed["payment_intent_id"])
+    assert (status, intent["status"]) == (200, "succeeded")  # charged, for goods that are on sale again
+    _, other = await checkout.place()
+    await owner.execute("UPDATE checkout.orders SET expiry_due_at = now() WHERE id = $1", UUID(other["order"]["id"]))
+    await until(owner, other, "expired")
+    status, problem = await stripe.pay(other["payment_intent_id"])
+    assert (status, problem["error"]["code"]) == (400, "payment_intent_unexpected_state")
+
+
+async def test_nothing_is_released_while_stripe_can_not_say(brief, stripe, owner):
+    await stripe.fault(kind="error_before", method="POST", path="/v1/payment_intents/*/cancel", times=None)
+    _, placed = await brief.place()
+    await asyncio.sleep(2.5)
+    assert (await state_of(owner, placed))[0] == "awaiting"
+    assert await stock_of(owner) == (60, 1)
+    await stripe.control("DELETE", "faults")
+    await until(owner, placed, "expired", seconds=60)
+
+
+@pytest.mark.parametrize(
+    "kind", ["error_after", "cut_after", "drop_after", "error_before", "cut_before", "drop_before"]
+)
+async def test_a_creation_of_unknown_outcome_is_repeated_with_its_key(checkout, stripe, owner, kind):
+    """Longer than the client's own retries: the first answer is 503, and the repeat finds the same PaymentIntent."""
+    await stripe.fault(kind=kind, method="POST", path="/v1/payment_intents", times=3)
+    key = str(uuid4())
+    status, problem = await checkout.place(an_order(), key)
+    if status != 201:
+        assert (status, problem["code"]) == (503, "payment_outcome_unknown")
+        assert await owner.fetchval("SELECT state FROM checkout.payment_attempts") == "unknown"
+    async with asyncio.timeout(40):
+        while status != 201:
+            await asyncio.sleep(0.2)
+            status, _ = await checkout.place(an_order(), key)
+    assert len(await stripe.intents()) <= 1
+    assert await owner.fetchval("SELECT count(*) FROM checkout.orders") == 1
+    assert await stock_of(owner) == (60, 1)
+
+
+async def test_a_process_that_died_between_order_and_stripe_is_taken_over(checkout, stripe, owner):
+    """The order is committed, the attempt pending, its holder gone: a repeat waits for the lease and goes on."""
+    key = str(uuid4())
+    _, placed = await checkout.place(an_order(), key)
+    await owner.execute(
+        "UPDATE checkout.payment_attempts SET state = 'pending', payment_intent_id = NULL,"
+        " lease_until = clock_timestamp() + interval '1 second'"
+    )
+    status, again = await checkout.place(an_order(), key)
+    assert status == 201
+    assert again["payment_intent_id"] == placed["payment_intent_id"]
+    assert len(await stripe.intents()) == 1
+
+
+async def test_what_stripe_refuses_is_not_tried_for_ever_and_the_stock_comes_back(brief, stripe, owner):
+    await owner.execute(
+        "UPDATE checkout.prices SET unit_price_minor = 10 WHERE sku = $1", SKU
+    )  # below Stripe's minimum
+    status, problem = await brief.place()
+    assert (status, problem["code"]) == (503, "payment_provider_refused")
+    async with asyncio.timeout(20):
+        while await owner.fetchval("SELECT payment FROM checkout.orders") != "expired":
+            await asyncio.sleep(0.05)
+    assert await stock_of(owner) == (60, 0)
+    assert await stripe.intents() == []
+
+
+async def test_two_expiry_jobs_at_once_release_once(checkout, stripe, owner):
+    _, placed = await checkout.place()
+    await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
+    await asyncio.gather(*(jobs.expire_unpaid(checkout.till) for _ in range(4)))
+    await until(owner, placed, "expired")
+    assert await stock_of(owner) == await journal_of(owner) == (60, 0)
+    assert await owner.fetchval("SELECT count(*) FROM checkout.outbox WHERE type = 'order.expired'") == 1
+    assert UUID(placed["order"]["id"])

@@ -1,0 +1,194 @@
+"""The bus, the outbox and the inbox together, on a real broker and a real database."""
+
+import asyncio
+import secrets
+from typing import ClassVar
+
+import aio_pika
+import pytest
+
+from shared import events, outbox
+from shared.bus import Message, Options, open_bus
+from shared.db import open_pool
+from shared.errors import Conflict, NotFound
+from shared.events import Event
+from shared.topology import dead_queue
+
+
+class Rang(Event):
+    """An event of these tests alone."""
+
+    type: ClassVar[str] = "test.rang"
+    text: str = ""
+
+
+events.EVENTS[Rang.type] = Rang
+
+STEPS = (0.1, 0.2, 0.3)
+
+
+@pytest.fixture
+async def pool(clean):
+    async with open_pool(clean.url("monitor"), "monitor", clean.prefix, 5) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def options(amqp_url):
+    """A service and a queue of its own, so that no other test's messages come along; both are deleted."""
+    service = f"test{secrets.token_hex(4)}"
+    queue = f"{service}.on_rang"
+    yield Options(service, STEPS, prefetch=10, drain_s=2, queues={queue: (Rang,)})
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+        await channel.queue_delete(queue)
+        await channel.queue_delete(dead_queue(queue))
+
+
+def a_message(event: Event) -> Message:
+    return Message(event.id, event.type, events.encode(event))
+
+
+async def until(predicate, seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not predicate():
+            await asyncio.sleep(0.02)
+
+
+class Recorder:
+    """A consumer that writes down what it saw, and fails as often as it is told."""
+
+    def __init__(self, failures: list[Exception] | None = None) -> None:
+        self.seen: list[Event] = []
+        self.failures = failures or []
+
+    async def __call__(self, conn, event: Event) -> None:
+        self.seen.append(event)
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+async def test_an_event_staged_in_a_transaction_reaches_its_consumer_once(pool, amqp_url, options):
+    recorder = Recorder()
+    event = Rang(text="hello")
+    async with open_bus(amqp_url, options) as bus:
+        await bus.consume(pool, "on_rang", recorder)
+        await bus.wait_connected()
+        async with pool.worker() as conn:
+            await outbox.stage(conn, event)
+        assert await outbox.relay(pool, bus) == 1
+        assert await outbox.relay(pool, bus) == 0
+        await bus.publish([a_message(event)] * 5)  # the relay crashed before it could mark, five times
+        last = Rang(text="last")
+        await bus.publish([a_message(last)])
+        await until(lambda: last in recorder.seen)
+    assert recorder.seen == [event, last]
+
+
+async def test_a_rolled_back_transaction_announces_nothing(pool, amqp_url, options):
+    async with open_bus(amqp_url, options) as bus:
+        await bus.wait_connected()
+        with pytest.raises(RuntimeError):
+            async with pool.worker() as conn:
+                await outbox.stage(conn, Rang())
+                raise RuntimeError
+        assert await outbox.relay(pool, bus) == 0
+
+
+async def test_a_failure_twice_then_success_is_handled_once(pool, amqp_url, options):
+    recorder = Recorder([NotFound("not yet"), RuntimeError("a bug")])
+    async with open_bus(amqp_url, options) as bus:
+        await bus.consume(pool, "on_rang", recorder)
+        await bus.wait_connected()
+        await bus.publish([a_message(Rang())])
+        await until(lambda: len(recorder.seen) == 3)
+        await asyncio.sleep(0.3)
+        assert sum((await bus.dead_letters()).values()) == 0
+    assert len({event.id for event in recorder.seen}) == 1
+
+
+async def test_after_the_last_step_it_is_buried_with_its_reason_and_can_be_redriven(pool, amqp_url, options, owner):
+    recorder = Recorder([RuntimeError(f"no {n}") for n in range(4)])
+    [queue] = options.queues
+    async with open_bus(amqp_url, options) as bus:
+        await bus.consume(pool, "on_rang", recorder)
+        await bus.wait_connected()
+        await bus.publish([a_message(Rang(text="poison"))])
+        async with asyncio.timeout(15):
+            while (await bus.dead_letters())[queue] != 1:
+                await asyncio.sleep(0.05)
+        assert len(recorder.seen) == 4
+        assert await owner.fetchval("SELECT count(*) FROM monitor.inbox") == 0
+        assert await bus.redrive(queue, 10) == 1
+        await until(lambda: len(recorder.seen) == 5)
+        assert (await bus.dead_letters())[queue] == 0
+
+
+async def test_what_can_never_pass_is_buried_at_once(pool, amqp_url, options):
+    recorder = Recorder([Conflict("never")])
+    [queue] = options.queues
+    async with open_bus(amqp_url, options) as bus:
+        await bus.consume(pool, "on_rang", recorder)
+        await bus.wait_connected()
+        await bus.publish([a_message(Rang()), Message(Rang().id, Rang.type, b"{not an event")])
+        async with asyncio.timeout(15):
+            while (await bus.dead_letters())[queue] != 2:
+                await asyncio.sleep(0.05)
+    assert len(recorder.seen) == 1
+
+
+async def test_an_event_that_nobody_hears_stays_in_the_outbox(pool, amqp_url, options, owner):
+    class Unheard(Event):
+        type: ClassVar[str] = "test.unheard"
+
+    async with open_bus(amqp_url, options) as bus:
+        await bus.wait_connected()
+        async with pool.worker() as conn:
+            await outbox.stage(conn, Unheard())
+            await outbox.stage(conn, Rang())
+        assert await outbox.relay(pool, bus) == 1
+    row = await owner.fetchrow("SELECT attempts, published_at FROM monitor.outbox WHERE type = 'test.unheard'")
+    assert (row["attempts"], row["published_at"]) == (1, None)
+
+
+async def test_a_queue_deleted_under_its_consumer_comes_back(pool, amqp_url, options):
+    recorder = Recorder()
+    [queue] = options.queues
+    async with open_bus(amqp_url, options) as bus:
+        await bus.consume(pool, "on_rang", recorder)
+        await bus.wait_connected()
+        async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+            await channel.queue_delete(queue)
+        await until(lambda: not bus.is_connected)
+        await bus.wait_connected()
+        await bus.publish([a_message(Rang())])
+        await until(lambda: len(recorder.seen) == 1)
+
+
+async def test_two_relays_at_once_publish_each_event_once(pool, amqp_url, options):
+    recorder = Recorder()
+    async with open_bus(amqp_url, options) as bus:
+        await bus.consume(pool, "on_rang", recorder)
+        await bus.wait_connected()
+        async with pool.worker() as conn:
+            for number in range(300):
+                await outbox.stage(conn, Rang(text=str(number)))
+        counts = []
+        while sum(counts) < 300:
+            counts += await asyncio.gather(outbox.relay(pool, bus), outbox.relay(pool, bus))
+        await until(lambda: len(recorder.seen) >= 300)
+        await asyncio.sleep(0.2)
+    assert sum(counts) == len(recorder.seen) == 300
+
+
+async def test_without_the_claim_a_repeated_event_has_two_effects(pool, amqp_url, options):
+    """The guard off, so that the tests above are known to test something."""
+    seen = []
+
+    async def unguarded(conn, event):
+        seen.append(event)
+
+    event = Rang()
+    async with pool.worker() as conn:
+        await unguarded(conn, event)
+        await unguarded(conn, event)
+    assert len(seen) == 2
