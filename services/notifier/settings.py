@@ -12,7 +12,10 @@ from pydantic_settings import SettingsConfigDict
 from services.notifier.domain import Kind, Terms
 from shared.settings import Secret, ServiceSettings
 
-Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}$")]
+# What HTML calls a valid address, and dots only between letters.
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+ADDRESS = rf"^{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*$"
+Address = Annotated[str, Field(pattern=ADDRESS, max_length=254)]
 Seconds = Annotated[float, Field(gt=0)]
 
 MINUTE, HOUR = 60, 3600

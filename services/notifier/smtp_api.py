@@ -11,7 +11,6 @@ import re
 import ssl
 from collections import Counter
 from dataclasses import dataclass
-from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -31,7 +30,7 @@ from services.notifier.domain import (
     one_line,
     without_addresses,
 )
-from services.notifier.settings import NotifierSettings
+from services.notifier.settings import ADDRESS, NotifierSettings
 from shared.redaction import redact
 
 # "Message-ID" would be folded at 78 characters, and not every mailbox puts it together again; 998 is the limit.
@@ -75,11 +74,12 @@ def _recipient(letter: Letter) -> Address:
     local, _, domain = letter.order.email.strip().rpartition("@")
     try:
         # A domain travels in its ASCII form; a local part beyond ASCII would need SMTPUTF8 all the way.
-        local.encode("ascii")
-        name = one_line(letter.order.shipping_address.name, LONGEST_NAME)
-        return Address(name, username=local, domain=domain.encode("idna").decode("ascii"))
-    except (UnicodeError, ValueError, HeaderParseError, IndexError) as error:
-        raise UnwritableAddress("the recipient's address can't be written to") from error
+        address = f"{local}@{domain.encode('idna').decode('ascii')}"
+    except UnicodeError as error:
+        raise UnwritableAddress("the recipient's domain is none") from error
+    if not re.fullmatch(ADDRESS, address):
+        raise UnwritableAddress("the recipient's address can't be written to")
+    return Address(one_line(letter.order.shipping_address.name, LONGEST_NAME), addr_spec=address)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Writes letters out: Jinja2 templates, texts in the order's language, money and times as its readers write them."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from shared.money import Money
 
 HERE = Path(__file__).resolve().parent
 FALLBACK = "en"
+LETTERS_THEN_DIGITS = re.compile(r"(?<=[A-Za-z])(?=\d)")
 
 # Mailboxes show about so much behind the subject; more would only repeat the mail.
 LONGEST_FIELD = 300
@@ -62,7 +64,9 @@ class Voice:
         return self.texts[section][key].format(**values)
 
     def money(self, amount: Money) -> str:
-        return format_currency(amount.major(), amount.currency.upper(), locale=self.locale)
+        written = format_currency(amount.major(), amount.currency.upper(), locale=self.locale)
+        # Babel leaves out CLDR's space between a currency's letters and the digits: "KWD17.800".
+        return LETTERS_THEN_DIGITS.sub("\N{NO-BREAK SPACE}", written)
 
     def moment(self, at: datetime) -> str:
         local = at.astimezone(self.time_zone)

@@ -6,40 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from services.notifier import actions, consumers, jobs
-from services.notifier.domain import Terms
+from services.notifier import actions, jobs
 from services.notifier.smtp_api import envelope
 from shared import events
+from tests.integration.notifier.desk import attempts, hear, make_due, only_letter, staged
 from tests.unit.notifier.letters import an_order, order_paid, payment_failed
-
-BACKOFF_S = (60, 300, 900, 1800, 3600, 7200, 14400, 28800)
-
-
-async def hear(post, *heard) -> None:
-    """What the bus does, without the inbox."""
-    terms: Terms = post.terms
-    for event in heard:
-        consumer = consumers.on_order_paid if isinstance(event, events.OrderPaid) else consumers.on_order_payment_failed
-        async with post.pool.worker() as conn:
-            await consumer(conn, event, terms=terms)
-
-
-async def only_letter(owner):
-    (row,) = await owner.fetch("SELECT *, due_at - now() AS due_in FROM notifier.letters")
-    return row
-
-
-async def attempts(owner):
-    return await owner.fetch("SELECT * FROM notifier.attempts ORDER BY started_at")
-
-
-async def staged(owner) -> list[events.Event]:
-    rows = await owner.fetch("SELECT body FROM notifier.outbox ORDER BY staged_at")
-    return [events.decode(row["body"]) for row in rows]
-
-
-async def make_due(owner) -> None:
-    await owner.execute("UPDATE notifier.letters SET due_at = now() WHERE due_at IS NOT NULL")
 
 
 async def test_a_paid_order_is_confirmed_once_accepted(post, smtp, owner):
