@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from shared.redaction import redact, redact_value
+from shared.redaction import is_surely_clean, redact, redact_value
 from shared.tracing import current_trace_id
 
 __all__ = ["REQUEST_ID", "JsonLines", "configure", "redact"]
@@ -26,6 +26,14 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 # its tail is dropped afterwards: half a secret may stand there, and half of one isn't recognised.
 LONGEST_TEXT = 16_000
 _TAIL = 200
+
+# Whatever isn't plain JSON is written as its str().
+_AS_TEXT = (
+    orjson.OPT_NON_STR_KEYS
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _OURS = frozenset({"ts", "level", "service", "instance", "logger", "message", "request_id", "trace_id"})
@@ -44,17 +52,19 @@ class JsonLines(logging.Formatter):
             "service": self._service,
             "instance": self._instance,
             "logger": record.name,
-            "message": _text(record.getMessage()),
+            "message": record.getMessage(),
         }
         if request_id := REQUEST_ID.get():
             line["request_id"] = request_id
         if trace_id := current_trace_id():
             line["trace_id"] = trace_id
-        line.update(_extras(record))
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD:
+                line[f"extra_{name}" if name in _OURS else name] = value
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__qualname__
-            line["exception"] = _text(self.formatException(record.exc_info))
-        return _dumps(line)
+            line["exception"] = self.formatException(record.exc_info)
+        return _clean(line)
 
 
 def configure(service: str, level: str = "INFO", instance: str = "", *, stream: TextIO | None = None) -> None:
@@ -64,24 +74,22 @@ def configure(service: str, level: str = "INFO", instance: str = "", *, stream: 
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
-def _extras(record: logging.LogRecord) -> dict[str, Any]:
-    extras = {}
-    for name, value in record.__dict__.items():
-        if name not in _STANDARD and not name.startswith("_"):
-            key = f"extra_{name}" if name in _OURS else name
-            is_long = isinstance(value, str) and len(value) > LONGEST_TEXT
-            extras[key] = _text(value) if is_long else redact_value(value, name)
-    return extras
+def _clean(line: dict[str, Any]) -> str:
+    """The line as JSON. Most are clean at one look; the others are redacted value by value."""
+    text = _dumps(line)
+    if len(text) <= LONGEST_TEXT and is_surely_clean(text):
+        return text
+    return _dumps({name: _redacted(name, value) for name, value in line.items()})
 
 
-def _text(text: str) -> str:
-    if len(text) <= LONGEST_TEXT:
-        return redact(text)
-    return f"{redact(text[:LONGEST_TEXT])[:-_TAIL]} […]"
+def _redacted(name: str, value: object) -> object:
+    if not isinstance(value, str) or len(value) <= LONGEST_TEXT:
+        return redact_value(value, name)
+    return f"{redact(value[:LONGEST_TEXT])[:-_TAIL]} […]"
 
 
 def _dumps(line: dict[str, Any]) -> str:
     try:
-        return orjson.dumps(line).decode()
+        return orjson.dumps(line, default=str, option=_AS_TEXT).decode()
     except orjson.JSONEncodeError:  # a lone surrogate, or an integer beyond 64 bits
-        return json.dumps(line)
+        return json.dumps(line, default=str, skipkeys=True)

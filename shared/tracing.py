@@ -79,9 +79,9 @@ def configure(
     """Start tracing. Called once, in `__main__`; a test gives its own exporter."""
     shutdown()
     resource = Resource.create({"service.namespace": "kct", "service.name": service, "service.instance.id": instance})
-    provider = TracerProvider(sampler=ParentBased(ALWAYS_ON), resource=resource, shutdown_on_exit=False)
     if exporter is None and otlp_url is not None:
         exporter = QuietExporter(otlp_url)
+    provider = TracerProvider(sampler=ParentBased(ALWAYS_ON), resource=resource, shutdown_on_exit=False)
     if exporter is not None:
         # The library logs each span that a full queue drops: a flood exactly when the collector is away.
         logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(logging.ERROR)

@@ -5,6 +5,7 @@ our own proxies appended mean anything: with `trusted_hops` of them, the entry s
 stands left of it was sent by the client and changes nothing.
 """
 
+import functools
 import ipaddress
 import warnings
 from collections.abc import Sequence
@@ -45,6 +46,7 @@ def is_in(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     return any(parsed in network for network in networks)
 
 
+@functools.lru_cache(maxsize=4096)
 def _canonical(text: str) -> str | None:
     if "%" in text:  # a zone, in which anything may stand
         return None

@@ -98,15 +98,19 @@ async def limit_body(request: web.Request, handler: Handler) -> web.StreamRespon
     if request.content_length is not None and request.content_length > most:
         raise _too_large(most)  # before a byte of it is read
     if request.can_read_body:
-        try:
-            async with asyncio.timeout(BODY_S):
-                await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise _too_large(most) from None
-        except TimeoutError:
-            HTTP_REFUSED.labels(reason="slow").inc()
-            raise TooSlow(f"a body has to arrive within {BODY_S:.0f} seconds") from None
+        await _read(request)
     return await handler(request)
+
+
+async def _read(request: web.Request) -> None:
+    try:
+        async with asyncio.timeout(BODY_S):
+            await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large(request.client_max_size) from None
+    except TimeoutError:
+        HTTP_REFUSED.labels(reason="slow").inc()
+        raise TooSlow(f"a body has to arrive within {BODY_S:.0f} seconds") from None
 
 
 def _too_large(most: int) -> TooLarge:

@@ -35,15 +35,14 @@ async def trace(request: web.Request, handler: Handler) -> web.StreamResponse:
     route = route_of(request)
     if route in QUIET_ROUTES:
         return await handler(request)
-    is_internal = is_in(request[CLIENT_ADDRESS], request.app[SETTINGS].internal_networks)
-    parent = request.headers.get("traceparent") if is_internal else None
+    parent = request.headers.get("traceparent")
+    if parent and not is_in(request[CLIENT_ADDRESS], request.app[SETTINGS].internal_networks):
+        parent = None
     name = f"{_method(request)} {route}" if route != NO_ROUTE else _method(request)
     with tracing.span(name, kind="server", parent=parent) as span:
-        span.set_attributes({"http.request.method": _method(request), "url.scheme": request.scheme})
-        if route != NO_ROUTE:
-            span.set_attribute("http.route", route)
         response = await handler(request)
-        span.set_attribute("http.response.status_code", response.status)
+        if span.is_recording():
+            span.set_attributes(_attributes(request, route, response.status))
         if response.status >= 500:
             span.set_attribute("error.type", str(response.status))
             span.set_status(tracing.StatusCode.ERROR)
@@ -61,6 +60,17 @@ async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
         return response
     finally:
         _record(request, status, time.perf_counter() - started, is_stream)
+
+
+def _attributes(request: web.Request, route: str, status: int) -> dict[str, str | int]:
+    """By OpenTelemetry's conventions for HTTP; neither path nor address nor user agent, which tell of a person."""
+    known = {"http.route": route} if route != NO_ROUTE else {}
+    return {
+        "http.request.method": _method(request),
+        "url.scheme": request.scheme,
+        "http.response.status_code": status,
+        **known,
+    }
 
 
 def _record(request: web.Request, status: int, seconds: float, is_stream: bool) -> None:
