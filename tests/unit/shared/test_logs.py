@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from shared import logs, tracing
+from tests.unit.shared.test_redaction import SECRETS, card_numbers
 
 
 class Captured:
@@ -78,6 +80,35 @@ def test_message_extras_and_exception_are_redacted(captured: Captured) -> None:
     assert line["error"] == "ValueError"
     assert "Traceback" in line["exception"]
     assert not any(secret in captured.stream.getvalue() for secret in ("standin", "hunter2", "737", "4242"))
+
+
+@pytest.mark.parametrize(("text", "secret"), SECRETS)
+@pytest.mark.parametrize("where", ["message", "extra", "deep", "key", "object"])
+def test_a_secret_survives_nowhere_in_a_line(captured: Captured, where: str, text: str, secret: str) -> None:
+    extra: dict[str, object] = {
+        "extra": {"value": text},
+        "deep": {"value": {"list": [text]}},
+        "key": {"value": {text: 1}},
+        "object": {"value": ValueError(text)},
+    }.get(where, {})
+    captured.log.info(text if where == "message" else "x", extra=extra)
+    assert secret not in captured.stream.getvalue()
+
+
+@pytest.mark.parametrize("key", ["password", "client_secret", "card_number", "cardNumber", "pan", "Cookie", "cvc"])
+def test_what_stands_under_a_telling_key_goes_whole(captured: Captured, key: str) -> None:
+    captured.log.info("x", extra={"value": {key: "harmless"}})
+    assert "harmless" not in captured.stream.getvalue()
+
+
+@settings(deadline=None, max_examples=200)
+@given(card_numbers())
+def test_no_card_number_survives_in_a_line(number: tuple[str, str]) -> None:
+    bare, written = number
+    captured = Captured()
+    captured.log.info("x", extra={"a": written, "b": {written: [written]}, "c": f"\t{written}\n"})
+    assert written not in captured.stream.getvalue()
+    assert bare not in captured.stream.getvalue()
 
 
 def test_a_newline_in_a_message_starts_no_new_line(captured: Captured) -> None:

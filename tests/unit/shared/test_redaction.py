@@ -12,31 +12,31 @@ from shared.redaction import passes_luhn, redact, redact_value
 # Put together here, so that no scanner takes this file for a leak.
 LIVE = "_".join(["sk", "live", "abcdef0123456789"])
 
+# Texts, and what must not be left of them.
+SECRETS = [
+    (f"key {LIVE} used", LIVE),
+    ("key sk_test_standin used", "sk_test_standin"),
+    ("restricted rk_test_abc.", "rk_test_abc"),
+    ("whsec_test_standin", "whsec_test_standin"),
+    ("pi_3Ab_secret_Zz9 confirmed", "_Zz9"),
+    ('{"client_secret": "pi_3Ab_secret_Zz9"}', "Zz9"),
+    ("Authorization: Bearer abc.DEF-1", "abc.DEF-1"),
+    ("{'Authorization': 'Basic dXNlcjpwYXNz'}", "dXNlcjpwYXNz"),
+    ("sent bearer abcdefgh", "abcdefgh"),
+    ("GET /v1/orders/1?token=0.abcdefg&x=1", "abcdefg"),
+    ("order_token='s3cret'", "s3cret"),
+    ("password: hunter2", "hunter2"),
+    ("amqp://kct:hunter2@127.0.0.1:5672/x", "hunter2"),
+    ("amqp://kct:hunt@er2@127.0.0.1:5672/x", "er2"),
+    ("https://hooks.slack.test/services/T0/B0/xyz failed", "xyz"),
+    ("t=1795424512,v1=" + "ab" * 32, "ab" * 32),
+    ("link 1795424512." + "Ab-_" * 10 + "Abc", "Ab-_Ab-_"),
+    ("cvc=737", "737"),
+    ('"cvc": "737"', "737"),
+]
 
-@pytest.mark.parametrize(
-    ("text", "secret"),
-    [
-        (f"key {LIVE} used", LIVE),
-        ("key sk_test_standin used", "sk_test_standin"),
-        ("restricted rk_test_abc.", "rk_test_abc"),
-        ("whsec_test_standin", "whsec_test_standin"),
-        ("pi_3Ab_secret_Zz9 confirmed", "_Zz9"),
-        ('{"client_secret": "pi_3Ab_secret_Zz9"}', "Zz9"),
-        ("Authorization: Bearer abc.DEF-1", "abc.DEF-1"),
-        ("{'Authorization': 'Basic dXNlcjpwYXNz'}", "dXNlcjpwYXNz"),
-        ("sent bearer abcdefgh", "abcdefgh"),
-        ("GET /v1/orders/1?token=0.abcdefg&x=1", "abcdefg"),
-        ("order_token='s3cret'", "s3cret"),
-        ("password: hunter2", "hunter2"),
-        ("amqp://kct:hunter2@127.0.0.1:5672/x", "hunter2"),
-        ("amqp://kct:hunt@er2@127.0.0.1:5672/x", "er2"),
-        ("https://hooks.slack.test/services/T0/B0/xyz failed", "xyz"),
-        ("t=1795424512,v1=" + "ab" * 32, "ab" * 32),
-        ("link 1795424512." + "Ab-_" * 10 + "Abc", "Ab-_Ab-_"),
-        ("cvc=737", "737"),
-        ('"cvc": "737"', "737"),
-    ],
-)
+
+@pytest.mark.parametrize(("text", "secret"), SECRETS)
 def test_a_secret_does_not_survive(text: str, secret: str) -> None:
     assert secret not in redact(text)
     assert "[redacted]" in redact(text)
