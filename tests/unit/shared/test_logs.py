@@ -27,6 +27,10 @@ class Captured:
         parsed: dict[str, Any] = json.loads(lines[0])
         return parsed
 
+    def text(self) -> str:
+        """The line without its time, whose digits could be anything."""
+        return json.dumps({name: value for name, value in self.line().items() if name != "ts"}, ensure_ascii=False)
+
 
 @pytest.fixture
 def captured() -> Captured:
@@ -79,7 +83,7 @@ def test_message_extras_and_exception_are_redacted(captured: Captured) -> None:
     assert (line["url"], line["cvc"]) == ("amqp://u:[redacted]@h", "[redacted]")
     assert line["error"] == "ValueError"
     assert "Traceback" in line["exception"]
-    assert not any(secret in captured.stream.getvalue() for secret in ("standin", "hunter2", "737", "4242"))
+    assert not any(secret in captured.text() for secret in ("standin", "hunter2", "737", "4242"))
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS)
@@ -92,13 +96,13 @@ def test_a_secret_survives_nowhere_in_a_line(captured: Captured, where: str, tex
         "object": {"value": ValueError(text)},
     }.get(where, {})
     captured.log.info(text if where == "message" else "x", extra=extra)
-    assert secret not in captured.stream.getvalue()
+    assert secret not in captured.text()
 
 
 @pytest.mark.parametrize("key", ["password", "client_secret", "card_number", "cardNumber", "pan", "Cookie", "cvc"])
 def test_what_stands_under_a_telling_key_goes_whole(captured: Captured, key: str) -> None:
     captured.log.info("x", extra={"value": {key: "harmless"}})
-    assert "harmless" not in captured.stream.getvalue()
+    assert "harmless" not in captured.text()
 
 
 @settings(deadline=None, max_examples=200)
@@ -107,8 +111,8 @@ def test_no_card_number_survives_in_a_line(number: tuple[str, str]) -> None:
     bare, written = number
     captured = Captured()
     captured.log.info("x", extra={"a": written, "b": {written: [written]}, "c": f"\t{written}\n"})
-    assert written not in captured.stream.getvalue()
-    assert bare not in captured.stream.getvalue()
+    assert written not in captured.text()
+    assert bare not in captured.text()
 
 
 def test_a_newline_in_a_message_starts_no_new_line(captured: Captured) -> None:
@@ -126,7 +130,7 @@ def test_a_huge_text_is_cut_without_leaving_half_a_secret(captured: Captured) ->
     padding = "x" * (logs.LONGEST_TEXT - 20)
     captured.log.info(f"{padding} token=abcdefghijklmnopqrstuvwxyz")
     assert len(captured.line()["message"]) < logs.LONGEST_TEXT
-    assert "abcdef" not in captured.stream.getvalue()
+    assert "abcdef" not in captured.text()
 
 
 def test_configuring_sets_up_the_root_logger_once() -> None:
