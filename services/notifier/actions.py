@@ -116,7 +116,8 @@ async def _claim(conn: Connection, due: store.Due, settings: NotifierSettings) -
     if state is not State.SENDING:
         reason = Reason.PAID if state is State.WITHDRAWN else letter.reason
         await store.update_state(conn, letter.id, state, reason)
-        LETTERS.labels(kind=letter.kind, outcome=state).inc()
+        if state is not State.UNKNOWN:  # that was counted and told when it happened
+            LETTERS.labels(kind=letter.kind, outcome=state).inc()
         if state is State.EXPIRED:
             await outbox.stage(conn, _refused(letter, "expired before it could be sent"))
         return []

@@ -182,7 +182,12 @@ def fate(letter: Letter, *, is_paid: bool, now: datetime) -> State:
     """What to do with a letter whose time has come: send it, unless it became untrue or too late meanwhile."""
     if letter.kind is Kind.PAYMENT_FAILED and is_paid:
         return State.WITHDRAWN
-    return State.EXPIRED if letter.expires_at <= now else State.SENDING
+    return too_late(letter) if letter.expires_at <= now else State.SENDING
+
+
+def too_late(letter: Letter) -> State:
+    """A letter that may have arrived has not expired: it stays unknown."""
+    return State.UNKNOWN if letter.unknowns else State.EXPIRED
 
 
 def move(letter: Letter, outcome: Outcome, terms: Terms, now: datetime, jitter: float) -> Move:
@@ -197,7 +202,7 @@ def move(letter: Letter, outcome: Outcome, terms: Terms, now: datetime, jitter: 
         resend = may_resend and outcome.reason is not Reason.JOURNALLED
         return Move(State.UNKNOWN, now + terms.resend_unknown_after if resend else None)
     due_at = next_attempt(letter.attempts, outcome.reply, terms, now, jitter)
-    return Move(State.PENDING, due_at) if due_at < letter.expires_at else Move(State.EXPIRED)
+    return Move(State.PENDING, due_at) if due_at < letter.expires_at else Move(too_late(letter))
 
 
 def next_attempt(attempts: int, reply: str, terms: Terms, now: datetime, jitter: float) -> datetime:

@@ -135,7 +135,8 @@ def _outcome(error: Exception, handed_over: bool) -> Outcome:
     text = _keepable(f"{type(error).__name__}: {error}")
     if handed_over:
         return Outcome(Result.UNKNOWN, Reason.REPLY_LOST, reply=text)
-    if isinstance(error, aiosmtplib.SMTPNotSupported | ssl.SSLError):
+    # The library has no class of its own for "no STARTTLS here" and "no AUTH here".
+    if isinstance(error, aiosmtplib.SMTPNotSupported | ssl.SSLError) or type(error) is aiosmtplib.SMTPException:
         return Outcome(Result.DEFERRED, Reason.CONFIGURATION, reply=text)
     return Outcome(Result.DEFERRED, Reason.CONNECTION, reply=text)
 

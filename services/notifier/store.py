@@ -1,5 +1,6 @@
 """The notifier's rows: letters, attempts, paid orders."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,6 +11,8 @@ import orjson
 from services.notifier.domain import Kind, Letter, Move, Outcome, Reason, State, recipient_sha
 from shared.db import Connection
 from shared.events import OrderFacts, OrderPaid
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,15 @@ async def select_due_for_update(conn: Connection, limit: int) -> list[Due]:
         """,
         limit,
     )
-    return [Due(_letter(row), row["is_paid"], row["now"]) for row in rows]
+    found = []
+    for row in rows:
+        try:
+            found.append(Due(_letter(row), row["is_paid"], row["now"]))
+        except (ValueError, KeyError, TypeError):
+            # One row that can't be read must not hold up all others: it rests, and the log calls for help.
+            log.exception("letter unreadable", extra={"letter_id": str(row["id"])})
+            await conn.execute("UPDATE letters SET due_at = now() + interval '1 hour' WHERE id = $1", row["id"])
+    return found
 
 
 async def update_to_sending(conn: Connection, letter_id: UUID, lease: timedelta) -> None:

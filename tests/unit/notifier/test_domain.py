@@ -108,6 +108,7 @@ HELD = Outcome(Result.UNKNOWN, Reason.JOURNALLED)
         (CONFIRMATION, DEFERRED, "pending", 60),
         (replace(CONFIRMATION, attempts=4), DEFERRED, "pending", 1800),
         (replace(CONFIRMATION, expires_at=NOON + timedelta(seconds=60)), DEFERRED, "expired", None),
+        (replace(CONFIRMATION, expires_at=NOON + timedelta(seconds=60), unknowns=1), DEFERRED, "unknown", None),
         (CONFIRMATION, LOST, "unknown", 900),
         (replace(CONFIRMATION, attempts=2, unknowns=1), LOST, "unknown", None),
         (replace(CONFIRMATION, attempts=2, unknowns=1), DEFERRED, "pending", 300),
@@ -130,10 +131,12 @@ def test_a_letter_moves_by_the_outcome_its_kind_and_its_past(letter, outcome, st
         ("payment_failed", True, False, "withdrawn"),
         ("payment_failed", True, True, "withdrawn"),
         ("payment_failed", False, True, "expired"),
+        ("order_confirmation that may have arrived", True, True, "unknown"),
     ],
 )
 def test_a_letter_goes_only_while_it_is_true_and_in_time(kind, is_paid, is_late, fate):
-    letter = replace(CONFIRMATION if kind == "order_confirmation" else FAILURE)
+    letter = FAILURE if kind == "payment_failed" else CONFIRMATION
+    letter = replace(letter, unknowns=1) if "may have arrived" in kind else letter
     now = letter.expires_at if is_late else NOON
     assert domain.fate(letter, is_paid=is_paid, now=now) == fate
 
