@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import orjson
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -20,18 +21,32 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings.exceptions import SettingsError
 
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: supervisors can tell it from a crash
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+T = TypeVar("T")
 
+
+def _split(value: object) -> object:
+    """Parts between commas, or a JSON list. An empty part is kept: it may be a secret that somebody forgot."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return tuple(part.strip() for part in value.split(",")) if value.strip() else ()
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        raise ValueError("begins like a JSON list and is none") from None
+
+
+# A list in one variable: `a, b, c`.
+Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 
 Secret = Annotated[SecretStr, Field(min_length=1)]
-
-# Several secrets of one purpose, newest first, so that one can be rotated; written with commas between them.
-Secrets = Annotated[tuple[Secret, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
+# Several secrets of one purpose, newest first, so that one can be rotated.
+Secrets = Annotated[Listed[Secret], Field(min_length=1)]
 
 
 class FileSource(EnvSettingsSource):
@@ -80,11 +95,11 @@ class ServiceSettings(Settings):
     role_prefix: str = Field(default="kct", pattern=r"^[a-z][a-z0-9_]{0,30}$")
     database_connections: int = Field(default=10, ge=2)
     trusted_hops: int = Field(default=0, ge=0, description="proxies in front of us whose X-Forwarded-For we believe")
-    internal_networks: tuple[IPv4Network | IPv6Network, ...] = (
+    internal_networks: Listed[IPv4Network | IPv6Network] = (
         IPv4Network("127.0.0.0/8"),
         IPv6Network("::1/128"),
     )
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: Listed[str] = ()
     request_limit_per_minute: int = Field(default=600, ge=1, description="per client address")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     otlp_url: str | None = Field(default=None, description="base URL of an OTLP/HTTP collector; none: no export")
@@ -93,7 +108,7 @@ class ServiceSettings(Settings):
     drain_s: float = Field(default=10.0, gt=0, description="how long running work may take after SIGTERM")
     rest_s: float = Field(default=0.1, gt=0, description="pause of a job that found nothing to do")
     # Changing these on a live broker makes new queues: a queue's delay is part of its name.
-    retry_steps_s: tuple[float, ...] = Field(default=(5, 30, 300), min_length=1)
+    retry_steps_s: Listed[float] = Field(default=(5, 30, 300), min_length=1)
     prefetch: int = Field(default=20, ge=1, description="messages handled at once, per queue")
 
 
@@ -104,8 +119,8 @@ def load(settings_class: type[S]) -> S:
     """The settings from the environment; stops the process with a list of what is missing or wrong, never a value."""
     try:
         return settings_class()
-    except SettingsFileUnreadable as error:
-        problems = [str(error)]
+    except SettingsError as error:
+        problems = [str(error.__cause__ if isinstance(error.__cause__, SettingsFileUnreadable) else error)]
     except ValidationError as error:
         prefix = settings_class.model_config.get("env_prefix", "").upper()
         problems = [_describe(prefix, item["loc"], item["msg"]) for item in error.errors(include_input=False)]
