@@ -28,7 +28,8 @@ async def forever(name: str, job: Job, rest_s: float, stop: asyncio.Event) -> No
             failures += 1
             metrics.JOB_RUNS.labels(job=name, outcome="failed").inc()
             log.exception("job failed", extra={"job": name, "failures_in_a_row": failures})
-            await _rest(stop, min(rest_s * 2**failures, max(rest_s, LONGEST_REST_S)))
+            # Bounded exponent: after a thousand failures in a row, an hour or so, 2**n is more than a float can hold.
+            await _rest(stop, min(rest_s * 2 ** min(failures, 30), max(rest_s, LONGEST_REST_S)))
             continue
         failures = 0
         metrics.JOB_RUNS.labels(job=name, outcome="ok").inc()

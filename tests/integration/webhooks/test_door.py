@@ -1,9 +1,11 @@
 """What happens to an event that is Stripe's: stored once, before it is answered."""
 
 import asyncio
+import time
 
 import pytest
 
+from services.webhooks.actions import EVENT_AGE, EVENTS
 from shared import events, tracing
 from tests.stripe_events import (
     OTHER_SECRET,
@@ -155,3 +157,18 @@ async def test_healthz_and_readyz_answer(door):
                     if response.status == 200:
                         break
                 await asyncio.sleep(0.1)
+
+
+async def test_events_are_counted_by_known_types_and_measured_by_age(door):
+    def count(type_: str, outcome: str) -> float:
+        return EVENTS.labels(type=type_, outcome=outcome)._value.get()
+
+    paid = "payment_intent.succeeded"
+    series = [(paid, "received"), (paid, "duplicate"), ("other", "ignored")]
+    before = [count(*each) for each in series]
+    aged_before = EVENT_AGE._sum.get()
+    event = an_event(created=int(time.time()) - 60)
+    for each in (event, event, an_event("treasury.something_new")):
+        await door.deliver(each)
+    assert [count(*each) for each in series] == [value + 1 for value in before]
+    assert EVENT_AGE._sum.get() - aged_before >= 59

@@ -5,11 +5,13 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import orjson
 import pytest
 
+from tests.integration.webhooks.conftest import NOWHERE
 from tests.stripe_events import SECRET, an_event, body_of, signature
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,21 +50,20 @@ async def port_of(process: asyncio.subprocess.Process) -> int:
     raise AssertionError("it ended before it listened")
 
 
+async def deliver(session: aiohttp.ClientSession, port: int, event: dict[str, Any]) -> int:
+    body = body_of(event)
+    url, headers = f"http://127.0.0.1:{port}/webhooks/stripe", {"Stripe-Signature": signature(body)}
+    async with session.post(url, data=body, headers=headers) as response:
+        return response.status
+
+
 async def test_it_takes_an_event_publishes_it_and_ends_in_order(environment, rows, heard):
-    process = await start(environment)
+    process, event = await start(environment), an_event()
     try:
         async with asyncio.timeout(30):
             port = await port_of(process)
-        body = body_of(an_event())
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(
-                f"http://127.0.0.1:{port}/webhooks/stripe",
-                data=body,
-                headers={"Stripe-Signature": signature(body)},
-            ) as response,
-        ):
-            assert response.status == 200
+        async with aiohttp.ClientSession() as session:
+            assert await deliver(session, port, event) == 200
         await heard.at_least(1, "payment.succeeded")
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
@@ -73,7 +74,27 @@ async def test_it_takes_an_event_publishes_it_and_ends_in_order(environment, row
             await process.communicate()
     assert (process.returncode, complaints) == (0, b"")
     assert SECRET.encode() not in out
-    assert (await rows.one())["body"] == body
+    assert (await rows.one())["body"] == body_of(event)
+
+
+async def test_what_it_answered_survives_its_being_killed(environment, rows, heard):
+    """Accepted with no broker to tell, then killed without a word: the next process finds the row and tells."""
+    first = await start({**environment, "WEBHOOKS_AMQP_URL": NOWHERE})
+    event = an_event()
+    try:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+            assert await deliver(session, await port_of(first), event) == 200
+    finally:
+        first.kill()
+        await first.communicate()
+    second = await start(environment)
+    try:
+        (message,) = await heard.at_least(1, "payment.succeeded", within_s=30)
+        await rows.until("published")
+    finally:
+        second.kill()
+        await second.communicate()
+    assert orjson.loads(message.body)["stripe_event_id"] == event["id"]
 
 
 async def test_it_does_not_start_without_a_secret(environment):
