@@ -59,9 +59,7 @@ class Faults:
         app.router.add_delete("/_control/faults", self._clear)
 
     async def _show(self, _request: web.Request) -> web.Response:
-        return web.json_response(
-            {"faults": [asdict(each) for each in self.ordered], "kinds": dict(self._kinds)}
-        )
+        return web.json_response({"faults": [asdict(each) for each in self.ordered], "kinds": dict(self._kinds)})
 
     async def _take_order(self, request: web.Request) -> web.Response:
         try:

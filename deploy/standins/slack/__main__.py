@@ -17,9 +17,7 @@ async def run(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m deploy.standins.slack", description="A stand-in for Slack"
-    )
+    parser = argparse.ArgumentParser(prog="python -m deploy.standins.slack", description="A stand-in for Slack")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8026)
     asyncio.run(run(parser.parse_args()))

@@ -37,6 +37,9 @@ class Message:
         found = [line for block in self.blocks for line in _texts(block)]
         return found or [self.text]
 
+    def says(self, words: str) -> bool:
+        return words in "\n".join((self.text, *self.lines))
+
 
 def parse(body: bytes) -> dict[str, Any]:
     try:
@@ -78,14 +81,7 @@ class Messages:
     async def wait_for(self, count: int, containing: str = "", within_s: float = 10) -> list[Message]:
         """The messages with some text in them, as soon as there are `count` of them."""
         deadline = time.monotonic() + within_s
-        while (
-            len(
-                found := [
-                    each for each in self._messages if containing in "\n".join((each.text, *each.lines))
-                ]
-            )
-            < count
-        ):
+        while len(found := [each for each in self._messages if each.says(containing)]) < count:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{len(found)} of {count} messages after {within_s:g} s")
             await asyncio.sleep(0.02)

@@ -19,9 +19,7 @@ async def run(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m deploy.standins.smtp", description="A stand-in for a mail server"
-    )
+    parser = argparse.ArgumentParser(prog="python -m deploy.standins.smtp", description="A stand-in for a mail server")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--smtp-port", type=int, default=1025)
     parser.add_argument("--http-port", type=int, default=8025)

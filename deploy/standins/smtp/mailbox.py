@@ -77,11 +77,7 @@ class Mailbox:
         """Oldest first; `to` is a pattern for one of the recipients."""
         if to == "*":
             return list(self._mails)
-        return [
-            mail
-            for mail in self._mails
-            if any(fnmatchcase(each.lower(), to.lower()) for each in mail.recipients)
-        ]
+        return [mail for mail in self._mails if any(fnmatchcase(each.lower(), to.lower()) for each in mail.recipients)]
 
     def get(self, identifier: str) -> Mail | None:
         return next((mail for mail in reversed(self._mails) if str(mail.id) == identifier), None)

@@ -63,11 +63,7 @@ class MailRoutes:
     async def overview(self, request: web.Request) -> web.Response:
         mails = self._mailbox.all()
         before = request.query.get("before", "")
-        older = (
-            [mail for mail in mails if mail.id < int(before)]
-            if before.isascii() and before.isdigit()
-            else mails
-        )
+        older = [mail for mail in mails if mail.id < int(before)] if before.isascii() and before.isdigit() else mails
         return self._pages.render(
             "mails.html",
             mails=older[: -SHOWN - 1 : -1],
@@ -110,15 +106,12 @@ def _detail(mail: Mail) -> dict[str, Any]:
     message = mail.parse()
     return {
         **_summary(mail),
-        "deliveries": [
-            {"received_at": each.received_at.isoformat(), "reply": each.reply} for each in mail.copies
-        ],
+        "deliveries": [{"received_at": each.received_at.isoformat(), "reply": each.reply} for each in mail.copies],
         "headers": [[name, str(value)] for name, value in message.items()],
         "text": mail.text,
         "html": mail.html,
         "attachments": [
-            {"name": part.get_filename(), "type": part.get_content_type()}
-            for part in message.iter_attachments()
+            {"name": part.get_filename(), "type": part.get_content_type()} for part in message.iter_attachments()
         ],
     }
 

@@ -64,9 +64,7 @@ class StandInServer(SMTP):
     """aiosmtpd's protocol; it can also drop the link when the client asks to send its data."""
 
     def __init__(self, handler: Handler, faults: Faults, open_links: set[asyncio.BaseTransport]) -> None:
-        super().__init__(
-            handler, hostname="stand-in.invalid", ident="stand-in for a mail server", enable_SMTPUTF8=True
-        )
+        super().__init__(handler, hostname="stand-in.invalid", ident="stand-in for a mail server", enable_SMTPUTF8=True)
         self._faults = faults
         self._open_links = open_links
 
