@@ -1,6 +1,6 @@
 """What the monitor does by itself, one batch at a time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from services.monitor import actions
 from services.monitor.actions import Channel, Desk
@@ -15,7 +15,7 @@ KEEP_PUBLISHED_DAYS = 7
 
 async def watch_broker(desk: Desk) -> int:
     """Notices that the broker went away or came back, often enough to miss no gap that matters."""
-    desk.sightings.notice_broker(desk.bus.is_connected, datetime.now(UTC))
+    actions.look(desk)
     return 0
 
 

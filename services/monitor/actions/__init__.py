@@ -3,7 +3,7 @@
 from services.monitor.actions.desk import Desk
 from services.monitor.actions.evaluating import evaluate, gather, make
 from services.monitor.actions.exposing import expose
-from services.monitor.actions.hearing import hear, note_event
+from services.monitor.actions.hearing import hear, look, note_event
 from services.monitor.actions.probing import probe
 from services.monitor.actions.status import read_status
 from services.monitor.actions.telling import Channel, tell
@@ -15,6 +15,7 @@ __all__ = [
     "expose",
     "gather",
     "hear",
+    "look",
     "make",
     "note_event",
     "probe",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.monitor.actions.desk import Desk
 from services.monitor.actions.figures import DEAD_LETTERS, INCIDENTS, INCIDENTS_OPEN, RULE_FAILURES
+from services.monitor.actions.hearing import look
 from services.monitor.domain.facts import Facts, Limits
 from services.monitor.domain.incidents import Change, Clear, Incident, Open, Resolve, See, Transition, plan
 from services.monitor.domain.rules import NO_DATA, RULES, Alert, Rule, Verdict
@@ -63,10 +64,9 @@ async def gather(desk: Desk) -> Facts:
         payments = await event_store.count_payments(conn, window)
     sightings = desk.sightings
     sightings.dead_letters = await _dead_letters(desk)
-    now = datetime.now(UTC)
-    sightings.notice_broker(desk.bus.is_connected, now)
+    look(desk)
     return Facts(
-        now=now,
+        now=datetime.now(UTC),
         broker=sightings.broker,
         heard=dict(sightings.heard),
         readiness=dict(sightings.readiness),

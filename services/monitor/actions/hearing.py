@@ -3,8 +3,9 @@
 import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from services.monitor.actions.desk import Desk
 from services.monitor.actions.figures import SNAPSHOTS
 from services.monitor.domain.events import seen
 from services.monitor.domain.sightings import Sightings
@@ -26,6 +27,12 @@ async def note_event(conn: Connection, event: Event) -> None:
     await event_store.insert_seen_event(conn, seen(event))
 
 
+def look(desk: Desk) -> None:
+    """Notices whether we can hear at all."""
+    longest_gap = timedelta(seconds=desk.settings.silent_after_s / 2)
+    desk.sightings.notice_broker(desk.bus.is_connected, datetime.now(UTC), longest_gap)
+
+
 def hear(sightings: Sightings, body: bytes, headers: Mapping[str, object]) -> None:
     """Takes in one snapshot. Never raises: one that can't be read must not silence the others."""
     try:
@@ -33,7 +40,7 @@ def hear(sightings: Sightings, body: bytes, headers: Mapping[str, object]) -> No
     except SnapshotMalformed as error:
         _refuse("malformed", str(error))
         return
-    service, instance = str(headers.get("service")), str(headers.get("instance"))
+    service, instance = str(headers.get("service", "")), str(headers.get("instance", ""))
     if not (NAME.fullmatch(service) and NAME.fullmatch(instance)):
         _refuse("unnamed", "service or instance is missing or odd")
         return

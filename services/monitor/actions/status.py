@@ -27,7 +27,7 @@ from shared.db import is_database_away
 log = logging.getLogger(__name__)
 
 MOST_INCIDENTS = 20
-MOST_EVENTS = 25
+MOST_EVENTS = 15
 
 
 @dataclass(frozen=True)

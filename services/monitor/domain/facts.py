@@ -56,7 +56,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Limits:
-    """Where the rules draw their lines."""
+    """Where the rules draw their lines, beginning with who is watched and how."""
 
     expected_services: tuple[str, ...] = ("checkout", "webhooks", "notifier", "monitor")
     probed_services: tuple[str, ...] = ()

@@ -56,6 +56,7 @@ class Sightings:
         self.heard: dict[str, datetime] = {}
         self.requests = Requests(started_at)
         self.broker = Broker(is_connected=False, since=started_at)
+        self._looked_at = started_at
         self.readiness: dict[str, Probe] = {}
         self.dead_letters: Mapping[str, int] | None = None
 
@@ -65,8 +66,12 @@ class Sightings:
         self.heard[service] = now
         self.requests.note((service, instance), snapshot, now)
 
-    def notice_broker(self, is_connected: bool, now: datetime) -> None:
-        if is_connected != self.broker.is_connected:
+    def notice_broker(self, is_connected: bool, now: datetime, longest_gap: timedelta) -> None:
+        """Looked at every moment. When we ourselves were stopped for a while (a paused machine, a starved process),
+        what was sent meanwhile still waits to be read: then we have been able to hear only since now."""
+        was_stopped = now - self._looked_at > longest_gap
+        self._looked_at = now
+        if is_connected != self.broker.is_connected or (is_connected and was_stopped):
             self.broker = Broker(is_connected, now)
 
     def instances(self, service: str) -> int:

@@ -37,7 +37,7 @@ def settings(clean, amqp_url, slack, smtp) -> Callable[..., MonitorSettings]:
             "instance": "host:1",
             "metrics_interval_s": 0.2,
             "evaluate_s": 0.1,
-            "silent_after_s": 1.0,
+            "silent_after_s": 2.0,
             "broker_away_after_s": 0.5,
             "probe_s": 0.2,
             "clear_for_s": 0.3,
@@ -82,9 +82,11 @@ def make_desk(settings, pool, bus, http) -> MakeDesk:
 
     def make(**changes: Any) -> Desk:
         now = datetime.now(UTC)
-        sightings = Sightings(now - HOUR_AGO, stale_after_s=30)
+        chosen = settings(**{"silent_after_s": 30, **changes})
+        sightings = Sightings(now - HOUR_AGO, chosen.stale_after_s)
+        sightings.notice_broker(True, now, timedelta.max)
         sightings.broker = Broker(is_connected=True, since=now - HOUR_AGO)
-        desk = Desk(settings(**{"silent_after_s": 30, **changes}), pool, bus, sightings, http)
+        desk = Desk(chosen, pool, bus, sightings, http)
         sightings.heard = dict.fromkeys(desk.settings.expected_services, now)
         return desk
 

@@ -75,9 +75,18 @@ def test_a_gauge_of_several_processes_is_the_highest_since_they_share_one_truth(
 def test_the_broker_is_away_since_the_first_time_it_was_seen_away():
     sightings = Sightings(ago(60), stale_after_s=30)
     for at, is_connected in ((50, True), (40, True), (30, False), (20, False)):
-        sightings.notice_broker(is_connected, ago(at))
+        sightings.notice_broker(is_connected, ago(at), timedelta(seconds=15))
 
     assert (sightings.broker.is_connected, sightings.broker.since) == (False, ago(30))
+
+
+@pytest.mark.parametrize(("gap_s", "hears_since"), [(10, ago(50)), (16, ago(24))])
+def test_after_we_ourselves_were_stopped_we_have_heard_only_since_then(gap_s, hears_since):
+    sightings = Sightings(ago(60), stale_after_s=30)
+    for at in (50, 40, 40 - gap_s):
+        sightings.notice_broker(True, ago(at), timedelta(seconds=15))
+
+    assert sightings.broker.since == hears_since
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,202 @@
+"""The whole monitor, running: what it hears becomes incidents, and what it can't hear does not."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
+
+import aio_pika
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from services.monitor.app import make
+from services.monitor.handlers import DESK
+from shared import events, topology
+from shared.bus import Bus, Message, Options, open_bus
+from shared.loop import running
+from shared.metrics import publish_snapshot
+from tests.integration.monitor.cable import Cable
+from tests.integration.monitor.conftest import wait_until
+from tests.unit.monitor.test_seen_events import order_facts
+
+OTHERS = ("checkout", "webhooks", "notifier")
+
+# A period of silence and a bit: then the monitor believes what it does not hear.
+SETTLED_S = 2.4
+
+
+@asynccontextmanager
+async def the_monitor(settings) -> AsyncIterator[TestClient]:
+    async with TestClient(TestServer(make(settings))) as client:
+        await wait_until(lambda: client.app[DESK].bus.is_connected)
+        yield client
+
+
+@pytest.fixture
+async def peers(amqp_url) -> AsyncIterator[Bus]:
+    """The connection through which the other services speak here."""
+    async with open_bus(amqp_url, Options(service="checkout")) as bus:
+        await wait_until(lambda: bus.is_connected)
+        yield bus
+
+
+@asynccontextmanager
+async def alive(bus: Bus, *services: str) -> AsyncIterator[None]:
+    """These services send their figures while the block lasts."""
+    async with AsyncExitStack() as stack:
+        for service in services:
+            job = partial(publish_snapshot, bus, service, "host:9")
+            await stack.enter_async_context(running(f"snapshots of {service}", job, 0.1))
+        yield
+
+
+async def rules_open(owner) -> set[tuple[str, str]]:
+    rows = await owner.fetch("SELECT rule, subject FROM monitor.incidents WHERE resolved_at IS NULL")
+    return {(row["rule"], row["subject"]) for row in rows}
+
+
+async def opened_ever(owner) -> set[tuple[str, str]]:
+    rows = await owner.fetch("SELECT rule, subject FROM monitor.incidents")
+    return {(row["rule"], row["subject"]) for row in rows}
+
+
+def are_open(owner, *expected: tuple[str, str]):
+    async def check() -> bool:
+        return await rules_open(owner) == set(expected)
+
+    return check
+
+
+async def test_a_service_that_stops_opens_an_incident_and_its_return_resolves_it(settings, peers, owner, slack, smtp):
+    async with the_monitor(settings()), alive(peers, "checkout", "webhooks"):
+        async with alive(peers, "notifier"):
+            await asyncio.sleep(SETTLED_S)
+            assert await rules_open(owner) == set()
+        stopped = time.monotonic()
+        await wait_until(are_open(owner, ("service_silent", "notifier")))
+        assert time.monotonic() - stopped > 1.5
+        async with alive(peers, "notifier"):
+            await wait_until(are_open(owner))
+            await slack.messages.wait_for(1, "RESOLVED: Service silent (notifier)")
+            await wait_until(lambda: len(smtp.mailbox.all()) == 2)
+
+    assert [message.text.split("(")[0] for message in slack.messages.all()] == [
+        "CRITICAL: Service silent ",
+        "RESOLVED: Service silent ",
+    ]
+
+
+async def test_a_service_that_never_came_counts_as_silent_from_the_start(settings, peers, owner):
+    async with the_monitor(settings()), alive(peers, "checkout", "webhooks"):
+        await wait_until(are_open(owner, ("service_silent", "notifier")))
+    summary = await owner.fetchval("SELECT summary FROM monitor.incidents")
+    assert summary == "notifier has not been heard since the monitor started"
+
+
+async def test_a_broker_that_goes_and_comes_raises_no_false_silence(settings, amqp_url, peers, owner, slack):
+    async with AsyncExitStack() as stack:
+        cable = await stack.enter_async_context(Cable(amqp_url).laid())
+        client = await stack.enter_async_context(the_monitor(settings(amqp_url=cable.url)))
+        async with alive(peers, *OTHERS):
+            await asyncio.sleep(SETTLED_S)
+            cable.cut()
+            await wait_until(are_open(owner, ("broker_away", "rabbitmq")))
+            await asyncio.sleep(SETTLED_S)  # longer than the silence that a service is allowed
+            cable.mend()
+            await wait_until(are_open(owner))
+            await wait_until(lambda: client.app[DESK].bus.is_connected)
+            await asyncio.sleep(SETTLED_S)
+
+    assert await opened_ever(owner) == {("broker_away", "rabbitmq")}
+    assert len(slack.messages.all()) == 2
+
+
+async def test_while_the_broker_is_away_a_dead_service_is_found_by_asking(settings, amqp_url, peers, owner):
+    answers = {"checkout": {"errors": [{"field": "broker"}]}, "webhooks": {"errors": [{"field": "database"}]}}
+
+    async def readyz(request: web.Request) -> web.Response:
+        return web.json_response(answers[request.match_info["service"]], status=503)
+
+    app = web.Application()
+    app.router.add_get("/{service}/readyz", readyz)
+    async with TestServer(app) as others, Cable(amqp_url).laid() as cable, alive(peers, *OTHERS):
+        urls = tuple(f"{name}={others.make_url(f'/{name}/readyz')}" for name in answers)
+        gone = "notifier=http://127.0.0.1:1"
+        async with the_monitor(settings(amqp_url=cable.url, probe_urls=(*urls, gone))):
+            await asyncio.sleep(SETTLED_S)
+            cable.cut()
+            broker = ("broker_away", "rabbitmq")
+            await wait_until(are_open(owner, broker, ("service_unready", "webhooks"), ("service_unready", "notifier")))
+            cable.mend()
+            await wait_until(are_open(owner))
+
+
+async def test_a_dead_letter_opens_an_incident_and_redriving_it_resolves_it(settings, peers, owner, amqp_url, slack):
+    queue = "notifier.on_order_paid"
+    await bury(amqp_url, queue)
+    try:
+        async with the_monitor(settings()), alive(peers, *OTHERS):
+            await wait_until(are_open(owner, ("dead_letters", queue)))
+            await peers.redrive(queue, 10)
+            await wait_until(are_open(owner))
+            await slack.messages.wait_for(1, "RESOLVED: Dead letters (notifier.on_order_paid)")
+    finally:
+        await purge(amqp_url, queue, topology.dead_queue(queue))
+
+
+async def test_events_are_kept_without_anything_personal_and_counted(settings, peers, owner, amqp_url):
+    paid = [events.OrderPaid(order=order_facts(order_id=uuid4())) for _ in range(6)]
+    failed = [
+        events.OrderPaymentFailed(
+            order=order_facts(order_id=uuid4()),
+            failure_id=str(number),
+            category="card_declined",
+            reserved_until=datetime.now(UTC),
+        )
+        for number in range(6)
+    ]
+    async with the_monitor(settings()) as client, alive(peers, *OTHERS):
+        messages = [Message(event.id, event.type, events.encode(event)) for event in (*paid, *failed)]
+        await peers.publish(messages)
+        await peers.publish(messages[:3])  # twice, as it happens
+        await wait_until(are_open(owner, ("payment_success_low", "payments")))
+        status = await (await client.get("/v1/status")).json()
+
+    assert (status["payments"]["paid"], status["payments"]["failed"]) == (6, 6)
+    assert status["payments"]["failures"] == {"card_declined": 6}
+    kept = str(await owner.fetch("SELECT * FROM monitor.seen_events"))
+    assert "KCT-1001" in kept
+    assert "Ada" not in kept
+    for queue in topology.QUEUES:
+        if not queue.startswith("monitor"):
+            await purge(amqp_url, queue)
+
+
+async def test_an_incident_is_heard_of_as_an_event(settings, peers, owner):
+    async with the_monitor(settings()), alive(peers, "checkout", "webhooks"):
+
+        async def is_seen() -> bool:
+            return bool(await owner.fetchval("SELECT count(*) FROM monitor.seen_events WHERE type = 'incident.opened'"))
+
+        await wait_until(is_seen)
+
+
+async def bury(amqp_url: str, queue: str) -> None:
+    """A dead letter, as a consumer leaves one."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        event = events.OrderPaid(order=order_facts())
+        message = aio_pika.Message(events.encode(event), message_id=str(event.id), type=event.type)
+        exchange = await channel.get_exchange(topology.DEAD_EXCHANGE)
+        await exchange.publish(message, routing_key=queue)
+
+
+async def purge(amqp_url: str, *queues: str) -> None:
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        for queue in queues:
+            await (await channel.get_queue(queue)).purge()
