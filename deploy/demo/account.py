@@ -34,6 +34,7 @@ class Account:
         encoding = (getattr(out, "encoding", "") or "").lower()
         self._tick, self._cross, self._dash = ("✓", "✗", "–") if "utf" in encoding else ("ok", "FAILED", "-")
         self._began = time.monotonic()
+        self._step_began: float | None = None
         self.steps: list[Step] = []
 
     @property
@@ -51,12 +52,14 @@ class Account:
         self._write(self._in(BOLD, text))
 
     def detail(self, text: str) -> None:
-        for line in text.splitlines():
-            self._write(self._in(DIM, f"      {line}"))
+        """Something on the way; within a step with the seconds since its beginning."""
+        for number, line in enumerate(text.splitlines()):
+            at = f"{time.monotonic() - self._step_began:5.1f} s" if self._step_began and not number else " " * 7
+            self._write(self._in(DIM, f"  {at}  {line}"))
 
     def complain(self, text: str) -> None:
         for line in text.splitlines():
-            self._write(self._in(RED, f"      {line}"))
+            self._write(self._in(RED, f"           {line}"))
 
     @contextmanager
     def step(self, name: str, title: str, logs: tuple[str, ...] = ()) -> Iterator[Step]:
@@ -64,7 +67,7 @@ class Account:
         step = Step(name, logs=logs)
         self.steps.append(step)
         self._write(f"  … {title}" if self._tick == "✓" else f"  ... {title}")
-        began = time.monotonic()
+        began = self._step_began = time.monotonic()
         try:
             yield step
             step.ok = True
@@ -72,6 +75,7 @@ class Account:
             step.ok = step.is_skipped = True
             self.detail(str(reason))
         finally:
+            self._step_began = None
             step.ms = round((time.monotonic() - began) * 1000)
             self._end(step, title)
 
