@@ -82,7 +82,17 @@ async def bus(amqp_url) -> AsyncIterator[Bus]:
         async with asyncio.timeout(20):
             while not bus.is_connected:
                 await asyncio.sleep(0.02)
+        await purge(amqp_url)
         yield bus
+
+
+async def purge(amqp_url: str) -> None:
+    """Other tests announce orders too, and nobody took those."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        for name in topology.QUEUES:
+            if name.startswith("notifier."):
+                await (await channel.get_queue(name, ensure=False)).purge()
 
 
 async def publish(bus: Bus, *announced: events.Event, traceparent: str | None = None) -> None:

@@ -1,6 +1,5 @@
 """From a letter that is due to a mail that a server took, or did not."""
 
-import asyncio
 import re
 from datetime import timedelta
 
@@ -9,7 +8,6 @@ import pytest
 from services.notifier import actions, jobs
 from services.notifier.smtp_api import envelope
 from shared import events
-from shared.metrics import REGISTRY
 from tests.integration.notifier.desk import attempts, hear, make_due, only_letter, staged
 from tests.unit.notifier.letters import an_order, order_paid, payment_failed
 
@@ -191,79 +189,6 @@ async def test_a_letter_that_waited_too_long_is_not_sent(post, smtp, owner):
     assert (await only_letter(owner))["state"] == "expired"
     assert smtp.mailbox.all() == []
     assert await attempts(owner) == []
-
-
-async def test_a_letter_that_can_not_be_read_holds_up_no_other(post, smtp, owner, caplog):
-    await hear(post, order_paid(an_order(email="bad@example.com")), order_paid())
-    await owner.execute("UPDATE notifier.letters SET facts = '{\"order\": {}}' WHERE recipient = 'bad@example.com'")
-
-    await jobs.send_due(post)
-
-    assert [mail.recipients for mail in smtp.mailbox.all()] == [("ada@example.com",)]
-    assert "letter unreadable" in caplog.text
-    assert await jobs.send_due(post) == 0
-
-
-async def test_a_letter_that_can_not_be_composed_is_tried_later_and_holds_up_no_other(post, smtp, owner, caplog):
-    await hear(post, order_paid(an_order(email="bad@example.com", currency="xyz")), order_paid())
-
-    await jobs.send_due(post)
-
-    assert [mail.recipients for mail in smtp.mailbox.all()] == [("ada@example.com",)]
-    assert "letter not composed" in caplog.text
-    reasons = await owner.fetch("SELECT state, reason FROM notifier.letters WHERE recipient = 'bad@example.com'")
-    assert [tuple(row) for row in reasons] == [("pending", "not_composed")]
-
-
-async def test_an_outcome_survives_a_database_that_restarts(post, smtp, owner):
-    await hear(post, order_paid())
-    (claim,) = await actions.claim_due(post, 1)
-    await owner.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kct notifier'"
-    )
-
-    await actions.deliver(post, claim)
-
-    assert (await only_letter(owner))["state"] == "accepted"
-
-
-async def test_figures_say_what_waits_and_what_became_of_it(post, smtp, owner):
-    def count(outcome: str) -> float:
-        name, labels = "notifier_letters_total", {"kind": "order_confirmation", "outcome": outcome}
-        return REGISTRY.get_sample_value(name, labels) or 0.0
-
-    before = {outcome: count(outcome) for outcome in ("written", "repeated", "deferred", "accepted")}
-    event = order_paid()
-    smtp.faults.order("storage_full")
-    await hear(post, event, event)
-    await jobs.send_due(post)
-    await jobs.measure(post.pool)
-    waiting = {"kind": "order_confirmation", "state": "pending"}
-    assert REGISTRY.get_sample_value("notifier_letters_waiting", waiting) == 1
-    await make_due(owner)
-    await jobs.send_due(post)
-    await jobs.measure(post.pool)
-
-    assert {outcome: count(outcome) - before[outcome] for outcome in before} == dict.fromkeys(before, 1)
-    assert REGISTRY.get_sample_value("notifier_letters_waiting", waiting) == 0
-
-
-async def test_one_slow_server_holds_up_only_its_own_letter(make_post, smtp, owner):
-    post = make_post(smtp_timeout_s=10)
-    smtp.faults.order("slow_reply", recipient="slow@example.com", seconds=1.5)
-    await hear(post, order_paid(an_order(email="slow@example.com")), *(order_paid() for _ in range(20)))
-    desk = jobs.Desk(post)
-
-    started = asyncio.get_running_loop().time()
-    while await desk.send_due():
-        pass
-    await smtp.mailbox.wait_for(21, within_s=5)
-    quick = asyncio.get_running_loop().time() - started
-    await desk.finish()
-
-    states = await owner.fetch("SELECT DISTINCT state FROM notifier.letters")
-    assert [row["state"] for row in states] == ["accepted"]
-    assert quick < 1.5
 
 
 async def test_an_address_that_no_mail_can_go_to_is_refused_without_asking_a_server(make_post, owner):

@@ -85,6 +85,7 @@ def test_no_line_end_in_a_subject_becomes_a_header():
         "ada@example.com>, <eve@example.com",
         "jürgen@example.com",
         "ada@",
+        "ada@a..b",
         "@x",
         "x",
         "",
