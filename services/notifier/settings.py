@@ -32,7 +32,7 @@ class NotifierSettings(ServiceSettings):
     # The shop, as its mails show it
     shop_name: str = Field(default="KCT Menswear", min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")
     shop_url: str | None = Field(default=None, pattern=r"^https?://[^\s\"'<>]+$")
-    shop_address: str | None = Field(default=None, description="postal address, for the footer, on one line")
+    shop_address: str | None = Field(default=None, pattern=r"^[^\x00-\x1f\x7f]+$", description="for the footer")
     accent_colour: str = Field(default="#1d2b3a", pattern=r"^#[0-9a-fA-F]{6}$", description="behind white text")
     sender: Address = Field(description="From, and where the mail server sends its reports")
     support_email: Address | None = Field(default=None, description="Reply-To, and the address in the footer")

@@ -125,7 +125,7 @@ class Writer:
             "shop": shop.shop_name,
             "shop_url": shop.shop_url,
             "shop_host": urlsplit(shop.shop_url).hostname if shop.shop_url else None,
-            "shop_address": shop.shop_address,
+            "imprint": imprint(shop.shop_name, shop.shop_address),
             "support": shop.support_email,
             "accent": shop.accent_colour,
         }
@@ -173,6 +173,13 @@ def _line(line: OrderLine, currency: str, voice: Voice) -> dict[str, Any]:
         "unit_price": voice.money(Money(line.unit_price_minor, currency)),
         "total": voice.money(Money(line.line_total_minor, currency)),
     }
+
+
+def imprint(shop: str, address: str | None) -> str:
+    """The footer's line; an address that begins with the shop's name doesn't say it twice."""
+    if address is None or address.startswith(shop):
+        return address or shop
+    return f"{shop} · {address}"
 
 
 def address_lines(address: Address, locale: Locale) -> list[str]:

@@ -10,7 +10,7 @@ from babel.numbers import get_currency_precision
 
 from services.notifier.domain import Kind
 from services.notifier.settings import contrast
-from services.notifier.templates import TOLD_AS, Writer, catalogues
+from services.notifier.templates import TOLD_AS, Writer, catalogues, imprint
 from shared import links, money
 from shared.events import Address
 from tests.unit.notifier.letters import NOON, a_letter, a_line, an_order, order_paid, payment_failed, settings
@@ -149,6 +149,18 @@ def test_an_address_is_written_as_on_a_parcel():
     german = Address(name="Jörg Groß", line1="Hauptstraße 5", city="Köln", postal_code="50667", country="DE")
     assert "50667 Köln\n  Deutschland" in page(locale="de", shipping_address=german).text
     assert "Detroit, MI 48201\n  United States" in page().text
+
+
+@pytest.mark.parametrize(
+    ("address", "line"),
+    [
+        (None, "KCT Menswear"),
+        ("1 Main Street, Detroit", "KCT Menswear · 1 Main Street, Detroit"),
+        ("KCT Menswear, 1 Main Street", "KCT Menswear, 1 Main Street"),
+    ],
+)
+def test_the_footer_names_the_shop_once(address, line):
+    assert imprint("KCT Menswear", address) == line
 
 
 class Elements(HTMLParser):
