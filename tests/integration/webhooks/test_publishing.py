@@ -108,6 +108,23 @@ async def test_a_row_that_can_not_be_translated_fails_alone(mute_door, rows, hea
     assert await actions.publish_batch(pool, bus) == 0  # and is not tried for ever
 
 
+async def test_a_row_that_breaks_the_translation_fails_alone_and_repeats_nothing_of_itself(
+    mute_door, rows, heard, pool, bus
+):
+    async with pool.request() as conn:
+        await conn.execute(
+            """
+            INSERT INTO stripe_events (stripe_event_id, type, body, state)
+            VALUES ('evt_broken', 'payment_intent.succeeded', 'jane@example.com', 'received')
+            """
+        )
+    await mute_door.deliver(an_event())
+    assert await actions.publish_batch(pool, bus) == 2
+    (broken,) = await rows.until("failed")
+    assert broken["error"] == "not translated: JSONDecodeError"
+    await rows.until("published")
+
+
 async def test_what_the_broker_refuses_rests_and_is_tried_again(mute_door, rows, heard, pool, bus):
     await mute_door.deliver(an_event())
     assert await actions.publish_batch(pool, RefusingBus()) == 0
