@@ -172,3 +172,11 @@ async def test_events_are_counted_by_known_types_and_measured_by_age(door):
         await door.deliver(each)
     assert [count(*each) for each in series] == [value + 1 for value in before]
     assert EVENT_AGE._sum.get() - aged_before >= 59
+
+
+@pytest.mark.parametrize(("trusted_hops", "address"), [(0, "127.0.0.1"), (1, "3.18.12.63")])
+async def test_the_address_kept_is_the_one_our_own_proxy_saw(open_door, rows, trusted_hops, address):
+    body = body_of(an_event())
+    async with open_door(trusted_hops=trusted_hops) as door:
+        await door.post(body, signature(body), **{"X-Forwarded-For": "10.9.8.7, 3.18.12.63"})
+    assert (await rows.one())["client_address"] == address
