@@ -48,8 +48,14 @@ class PaymentsView(View):
     failed: int
     share: float | None
     target: float
+    floor: int
     taken: tuple[AmountView, ...]
     failures: dict[str, int]
+
+    @property
+    def is_low(self) -> bool:
+        """A handful of tries says nothing, on the page as little as in the rule."""
+        return self.share is not None and self.share < self.target and self.paid + self.failed >= self.floor
 
 
 class IncidentView(View):

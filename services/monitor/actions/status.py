@@ -112,6 +112,7 @@ def _payments(desk: Desk, stored: Stored) -> PaymentsView:
         failed=stored.payments.failed,
         share=stored.payments.share,
         target=desk.settings.payment_target,
+        floor=desk.settings.payment_floor,
         taken=tuple(AmountView(amount_minor=amount, currency=currency) for currency, amount in stored.taken.items()),
         failures=stored.failures,
     )

@@ -46,7 +46,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.filters.update(clock=_clock, iso=_iso, percent=_percent)
-        self._templates.globals["money"] = _money
+        self._templates.globals["major"] = _major
         self._templates.globals["versions"] = {name: file.version for name, file in self.static.items()}
 
     def page(self, status: object) -> str:
@@ -69,8 +69,8 @@ def _percent(share: float) -> str:
     return f"{share:.0%}"
 
 
-def _money(amount_minor: int, currency: str) -> str:
+def _major(amount_minor: int, currency: str) -> str:
     try:
-        return f"{Money(amount_minor, currency).major():,} {currency.upper()}"
+        return f"{Money(amount_minor, currency).major():,}"
     except UnknownCurrency:
-        return f"{amount_minor:,} minor units {currency.upper()}"
+        return f"{amount_minor:,} minor units of"

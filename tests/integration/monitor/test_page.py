@@ -98,7 +98,7 @@ async def test_the_page_can_be_read_without_javascript_and_by_screen_readers(mon
     assert html.count("<table>") == html.count("<thead>")
     assert "<th scope=" in html
     assert re.search(r"<th(?! scope=)\b", html) is None
-    assert "129.00 USD" in html.replace("\u00a0", " ")
+    assert ">129.00<" in html
 
 
 @pytest.mark.parametrize("name", ["..%2Fapp.py", "nothing.js"])
