@@ -9,6 +9,7 @@ import asyncio
 import os
 import re
 import ssl
+from binascii import b2a_qp
 from collections import Counter
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -52,6 +53,8 @@ def envelope(letter: Letter, page: Page, settings: NotifierSettings) -> EmailMes
     `EmailMessage` refuses line ends in headers; names and addresses are built from parts, never from text.
     """
     mail = EmailMessage(policy=POLICY)
+    mail["MIME-Version"] = "1.0"
+    mail.make_alternative()  # before the other Content- headers, which would go into a part of their own
     sender = settings.sender
     mail["From"] = Address(settings.shop_name, addr_spec=sender)
     mail["To"] = _recipient(letter)
@@ -64,10 +67,19 @@ def envelope(letter: Letter, page: Page, settings: NotifierSettings) -> EmailMes
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail["Content-Language"] = page.language
-    mail.set_content(page.text, cte="quoted-printable")
-    mail.add_alternative(page.html, subtype="html", cte="quoted-printable")
+    mail.attach(_part("plain", page.text))
+    mail.attach(_part("html", page.html))
     mail.set_boundary(f"kct-{sha256(letter.message_id.encode()).hexdigest()[:40]}")
     return mail
+
+
+def _part(subtype: str, content: str) -> EmailMessage:
+    # Encoded here: `set_content` makes lines as long as a header may be, and RFC 2045 allows 76.
+    part = EmailMessage(policy=POLICY)
+    part["Content-Type"] = f'text/{subtype}; charset="utf-8"'
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(b2a_qp(content.encode(), istext=True).decode("ascii"))
+    return part
 
 
 def _recipient(letter: Letter) -> Address:

@@ -11,7 +11,8 @@ from services.notifier.smtp_api import Journal, UnwritableAddress, envelope
 from shared.events import Address
 from tests.unit.notifier.letters import a_letter, an_order, order_paid, settings
 
-PAGE = Page("en", "Your order", "Thank you\n.\n. really\n", "<p>Thank you ✓</p>")
+TEXT = "Thank you = merci \n.\n. really\nFrom here\n" + "é" * 200 + "\n"
+PAGE = Page("en", "Your order", TEXT, "<p>Thank you ✓</p>")
 
 
 def sent(letter: Letter | None = None, page: Page = PAGE):
@@ -51,7 +52,8 @@ def test_the_text_comes_first_and_both_parts_arrive_whole():
     assert b"=0D" not in raw
     assert html.get_content().strip() == PAGE.html
     assert raw.isascii()
-    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert max(map(len, raw.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+    assert raw.count(b"\n") == raw.count(b"\r\n")
 
 
 @pytest.mark.parametrize(
