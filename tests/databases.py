@@ -52,11 +52,20 @@ async def owner(database) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def clean(database, owner) -> Database:
-    """The database with every table empty but the record of migrations."""
+    """The database with every table empty but the audit trail and the record of migrations."""
     rows = await owner.fetch(
-        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY($1::text[]) AND tablename <> 'migrations'",
+        """
+        SELECT format('%I.%I', n.nspname, c.relname) AS name
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY($1::text[])
+        """,
         [schema for schema in roles.SCHEMAS if schema != "audit"],
     )
-    tables = ", ".join(f'{row["schemaname"]}."{row["tablename"]}"' for row in rows)
-    await owner.execute(f"TRUNCATE {tables} CASCADE")
+    # Emptying a table costs new files for it and each index, even when nothing is in it: only those that are in use.
+    asked = " UNION ALL ".join(
+        f"SELECT '{row['name']}' AS name WHERE EXISTS (SELECT FROM {row['name']})" for row in rows
+    )
+    used = [row["name"] for row in await owner.fetch(asked)]
+    if used:
+        await owner.execute(f"TRUNCATE {', '.join(used)} CASCADE")
     return database
