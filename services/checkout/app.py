@@ -7,14 +7,15 @@ from functools import partial
 from aiohttp import web
 
 from services.checkout import consumers, handlers, jobs
+from services.checkout.actions.live import Live
 from services.checkout.actions.orders import Till
-from services.checkout.handlers import TILL
+from services.checkout.handlers import LIVE, TILL
 from services.checkout.settings import CheckoutSettings
 from services.checkout.stripe_api import open_stripe
 from shared import loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import open_pool
-from shared.web import make_app
+from shared.web import DRAINING, make_app
 
 SERVICE = "checkout"
 BUS = web.AppKey("BUS", Bus)
@@ -42,6 +43,8 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
         options = Options(SERVICE, settings.retry_steps_s, settings.prefetch, settings.drain_s)
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), options))
         app[TILL] = till = Till(pool, await open_(open_stripe(settings)), settings)
+        app[LIVE] = live = Live(pool, settings)
+        await open_(live.ending_with(app[DRAINING]))
         for consumer in (
             consumers.on_payment_succeeded,
             consumers.on_payment_failed,
@@ -53,6 +56,7 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
             ("expire_unpaid", partial(jobs.expire_unpaid, till), settings.rest_s * 5),
             ("resync", partial(jobs.resync, till), settings.rest_s * 5),
+            ("wake_the_changed", live.wake_the_changed, settings.live_look_s),
             ("purge", partial(jobs.purge, till), PURGE_S),
             ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),
             ("measure_loop_lag", metrics.measure_loop_lag, 1.0),

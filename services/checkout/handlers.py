@@ -1,5 +1,8 @@
 """The routes of checkout: translate, call one action, answer."""
 
+import asyncio
+import contextlib
+import random
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -7,6 +10,7 @@ from aiohttp import web
 
 from services.checkout import pages
 from services.checkout.actions import catalogue, orders
+from services.checkout.actions.live import Live, Watch
 from services.checkout.actions.orders import Placed, Till
 from services.checkout.domain import Line, Order
 from services.checkout.schemas import Currency, OrderOut, PlacedOrder, PlaceOrder
@@ -17,9 +21,18 @@ from shared.permissions import Permission, permit
 from shared.web import parse, path_uuid, reply
 
 TILL = web.AppKey("TILL", Till)
+LIVE = web.AppKey("LIVE", Live)
 
 ORDER_TOKEN = "order"  # noqa: S105 (the purpose of a token, not one)
 MAIL_LINK = "mail"
+
+COOKIE_AGE_S = 30 * 24 * 3600
+
+# A client that takes nothing for this long is gone or stuck; its place is for somebody else.
+SLOW_CLIENT_S = 5.0
+# A stream ends after this long: its page comes back at once, and has to show its token again.
+LONGEST_STREAM_S = 1800.0
+STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
 
 class KeyRequired(BadRequest):
@@ -55,7 +68,10 @@ async def place_order(request: web.Request) -> web.Response:
     till = request.app[TILL]
     placed = await orders.place_order(till, wanted, key)
     headers = {"Idempotent-Replayed": "true"} if placed.is_replay else None
-    return reply(_placed(till, placed), status=201, headers=headers)
+    answer = _placed(till, placed)
+    response = reply(answer, status=201, headers=headers)
+    _remember_token(response, answer)
+    return response
 
 
 @routes.get("/v1/orders/{id}")
@@ -63,6 +79,47 @@ async def place_order(request: web.Request) -> web.Response:
 async def show_order(request: web.Request) -> web.Response:
     order, lines = await _own_order(request)
     return reply(OrderOut.of(order, lines))
+
+
+# A HEAD would never end.
+@routes.get("/v1/orders/{id}/events", allow_head=False)
+@permit(Permission.ORDER_TOKEN)
+async def watch_order(request: web.Request) -> web.StreamResponse:
+    """The order whenever it changes (server-sent events), until the client leaves or this process is to stop."""
+    order_id = path_uuid(request, "id")
+    _check_token(request, order_id)
+    live = request.app[LIVE]
+    with live.watching(order_id, request.headers.get("Last-Event-ID")) as watch:
+        first = await _news(live, watch)  # a refusal is still possible
+        response = web.StreamResponse(headers=STREAM_HEADERS)
+        await response.prepare(request)
+        # Not all at the same moment: a process that ends sends a thousand pages to the others.
+        await response.write(f"retry: {random.randint(1000, 3000)}\n\n".encode() + first)  # noqa: S311 (no secret)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await _tell(live, watch, response)
+    return response
+
+
+async def _tell(live: Live, watch: Watch, response: web.StreamResponse) -> None:
+    clock = asyncio.get_running_loop().time
+    until = clock() + LONGEST_STREAM_S
+    while clock() < until:
+        is_woken = await watch.wait(live.settings.live_heartbeat_s)
+        if watch.is_over:
+            return
+        message = await _news(live, watch) if is_woken else b": still here\n\n"
+        if message:
+            async with asyncio.timeout(SLOW_CLIENT_S):
+                await response.write(message)
+
+
+async def _news(live: Live, watch: Watch) -> bytes:
+    """The order as an event, if the client doesn't have it like this already."""
+    version, order, lines = await live.look_at(watch)
+    if version == watch.version:
+        return b""
+    watch.version = version
+    return f"id: {version}\nevent: order\ndata: {OrderOut.of(order, lines).model_dump_json()}\n\n".encode()
 
 
 @routes.get("/orders/{id}")
@@ -85,8 +142,7 @@ async def _own_order(request: web.Request) -> tuple[Order, list[Line]]:
 
 def _check_token(request: web.Request, order_id: UUID) -> None:
     """Lets in whoever holds the order's token, or a link from one of its mails that is not too old."""
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    token = credentials.strip() if scheme.lower() == "bearer" else request.query.get("token", "")
+    token = _token(request, order_id)
     if not token:
         raise TokenMissing("Send the order's token as `Authorization: Bearer …`")
     settings, now = request.app[TILL].settings, datetime.now(UTC)
@@ -95,6 +151,31 @@ def _check_token(request: web.Request, order_id: UUID) -> None:
     )
     if not is_ours:
         raise TokenWrong("The token is not this order's, or it is too old")
+
+
+def _token(request: web.Request, order_id: UUID) -> str:
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()
+    return request.query.get("token") or request.cookies.get(_cookie_name(order_id), "")
+
+
+def _cookie_name(order_id: UUID) -> str:
+    """The end of the id is what differs; it begins with the time."""
+    return f"order_token_{order_id.hex[-12:]}"
+
+
+def _remember_token(response: web.Response, answer: PlacedOrder) -> None:
+    """For shops that put us under their own address: their pages need not carry the token about."""
+    response.set_cookie(
+        _cookie_name(answer.order.id),
+        answer.order_token,
+        max_age=COOKIE_AGE_S,
+        path=f"/v1/orders/{answer.order.id}",
+        secure=True,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def _idempotency_key(request: web.Request) -> str:

@@ -19,7 +19,7 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
+ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, Idempotent-Replayed"
 PREFLIGHT_MAX_AGE_S = "600"
 

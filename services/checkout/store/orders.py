@@ -106,6 +106,24 @@ async def select_lines(conn: Connection, order: Order) -> list[Line]:
     ]
 
 
+async def select_version(conn: Connection, order_id: UUID) -> str:
+    """See select_versions. Raises NotFound."""
+    found = await select_versions(conn, [order_id])
+    if order_id not in found:
+        raise NotFound(f"there is no order {order_id}")
+    return found[order_id]
+
+
+async def select_versions(conn: Connection, order_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """What tells that an order has changed, whichever of its columns; two versions can be compared, not ordered.
+
+    It is the transaction that wrote the row. A column of ours would have to be kept by everything that writes, and
+    a time or the id of a timeline row comes from clocks that may differ.
+    """
+    rows = await conn.fetch("SELECT id, xmin::text AS version FROM orders WHERE id = ANY($1::uuid[])", order_ids)
+    return {row["id"]: row["version"] for row in rows}
+
+
 async def update_payment(conn: Connection, order: Order) -> None:
     await conn.execute(
         """

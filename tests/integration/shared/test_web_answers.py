@@ -280,7 +280,9 @@ async def test_a_known_shop_may_ask_and_read(client: ClientSession) -> None:
         assert response.status == 204
         assert response.headers["Access-Control-Allow-Origin"] == SHOP
         assert response.headers["Access-Control-Allow-Methods"] == "POST"
-        assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, Idempotency-Key"
+        assert response.headers["Access-Control-Allow-Headers"] == (
+            "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
+        )
     async with client.get("/nowhere", headers={"Origin": SHOP}) as response:
         assert response.headers["Access-Control-Allow-Origin"] == SHOP
         assert response.headers["Access-Control-Expose-Headers"] == "X-Request-Id, Retry-After, Idempotent-Replayed"
