@@ -83,7 +83,7 @@ class Bus:
 
     async def wait_connected(self) -> None:
         """Returns once messages can be published and are being consumed."""
-        while not self.is_connected:
+        while not self.is_connected:  # noqa: ASYNC110 (two events have to be as wanted at the same time)
             await asyncio.sleep(0.02)
 
     async def consume(self, pool: Pool, name: str, consumer: Consumer) -> None:

@@ -38,6 +38,6 @@ async def _connected(settings: OpsSettings) -> AsyncIterator[Bus]:
     async with open_bus(settings.amqp_url.get_secret_value(), Options("ops")) as bus:
         try:
             await asyncio.wait_for(bus.wait_connected(), CONNECT_S)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise Unavailable("the message broker can't be reached; is OPS_AMQP_URL right?") from None
         yield bus

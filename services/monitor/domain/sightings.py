@@ -12,6 +12,9 @@ WINDOW = timedelta(minutes=15)
 # Routes that machines ask all the time and that say nothing about shoppers.
 UNCOUNTED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/live"})
 
+# Beyond this a count is none: infinity, or not a number (which compares as false).
+MOST_COUNTED = 1e15
+
 
 class Requests:
     """How many requests all services answered in each of the last minutes, from counters that only grow."""
@@ -99,7 +102,7 @@ def _answered(snapshot: Snapshot) -> Counter[str]:
     for family in snapshot.families:
         if family.name == "http_requests":
             for sample in family.samples:
-                if sample.labels.get("route") not in UNCOUNTED_ROUTES:
+                if sample.labels.get("route") not in UNCOUNTED_ROUTES and sample.value < MOST_COUNTED:
                     totals[sample.labels.get("status_class", "")] += int(sample.value)
     return totals
 

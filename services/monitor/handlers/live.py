@@ -58,13 +58,16 @@ class Live:
             self._changed = asyncio.Event()
         return 0
 
-    async def next(self) -> bytes:
-        """The next message; a comment that keeps the connection alive if there is none soon."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2 * LOOK_S):
-                await self._changed.wait()
-                return self._message
-        return b": still here\n\n"
+    async def next(self, draining: asyncio.Event) -> bytes:
+        """The next message; a comment that keeps the connection alive if there is none soon, or we are draining."""
+        changed = self._changed
+        waiting = {asyncio.ensure_future(changed.wait()), asyncio.ensure_future(draining.wait())}
+        try:
+            await asyncio.wait(waiting, timeout=2 * LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+        return self._message if changed.is_set() else b": still here\n\n"
 
 
 @permit(Permission.INTERNAL)
@@ -79,7 +82,7 @@ async def live(request: web.Request) -> web.StreamResponse:
         await response.write(b"retry: 2000\n\n")
         with contextlib.suppress(ConnectionError, TimeoutError):
             while not draining.is_set():
-                message = await hub.next()
+                message = await hub.next(draining)
                 async with asyncio.timeout(SLOW_CLIENT_S):
                     await response.write(message)
     return response

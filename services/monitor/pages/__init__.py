@@ -44,10 +44,14 @@ class Pages:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,  # a deployment that replaces files under us must not mix two releases
         )
         self._templates.filters.update(clock=_clock, iso=_iso, percent=_percent)
         self._templates.globals["major"] = _major
         self._templates.globals["versions"] = {name: file.version for name, file in self.static.items()}
+
+        for name in self._templates.list_templates():
+            self._templates.get_template(name)
 
     def page(self, status: object) -> str:
         return self._templates.get_template("page.html").render(status=status)

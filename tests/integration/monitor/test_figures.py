@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.monitor import actions
 from shared.metrics import parse_snapshot, snapshot
-from tests.integration.monitor import promtool
+from tests import promtool
 
 
 def scraped(desk) -> dict[str, list]:

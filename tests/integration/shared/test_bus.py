@@ -140,6 +140,8 @@ async def test_an_event_that_nobody_hears_stays_in_the_outbox(pool, amqp_url, op
     class Unheard(Event):
         type: ClassVar[str] = "test.unheard"
 
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+        await channel.queue_delete("monitor.on_event")  # it hears everything; whoever needs it declares it anew
     async with open_bus(amqp_url, options) as bus:
         await bus.wait_connected()
         async with pool.worker() as conn:

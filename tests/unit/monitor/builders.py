@@ -48,7 +48,7 @@ def an_open_incident(**changes: Any) -> Incident:
     return Incident(**(given | changes))
 
 
-def a_snapshot(answered: int = 0, *, started_at: float = 0.0, route: str = "/v1/orders", **gauges: float) -> Snapshot:
+def a_snapshot(answered: float = 0, *, started_at: float = 0.0, route: str = "/v1/orders", **gauges: float) -> Snapshot:
     """A process that answered so many requests."""
     labels = {"route": route, "method": "POST", "status_class": "2xx"}
     families = [

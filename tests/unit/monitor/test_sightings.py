@@ -46,6 +46,14 @@ def test_what_machines_ask_all_the_time_is_not_counted(route):
     assert requests.recent(NOON) == {}
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_count_that_is_none_is_left_out(value):
+    requests = Requests(started_at=NOON)
+    requests.note(CHECKOUT, a_snapshot(value, started_at=YOUNG), NOON)
+
+    assert requests.recent(NOON) == {}
+
+
 def test_requests_leave_the_window():
     requests = Requests(started_at=NOON)
     requests.note(CHECKOUT, a_snapshot(50, started_at=YOUNG), NOON)

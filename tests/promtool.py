@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # Kept between runs; `make clean` removes it.
-KEPT = Path(__file__).resolve().parents[3] / "build/tools/promtool"
+KEPT = Path(__file__).resolve().parents[1] / "build/tools/promtool"
 IN_PACKAGE = Path("usr/bin/promtool")
 
 
