@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import orjson
 from aiohttp import web
@@ -14,7 +15,6 @@ from deploy.standins.stripe.errors import Refusal
 from deploy.standins.stripe.faults import Fault
 from deploy.standins.stripe.idempotency import Answer, fingerprint
 from deploy.standins.stripe.ids import new_request_id
-from deploy.standins.stripe.limits import Limits
 from deploy.standins.stripe.routes import ROUTES, Route
 from deploy.standins.stripe.tables import Json
 from deploy.standins.stripe.wire import cut, drop, send
@@ -25,7 +25,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Api:
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._limits = Limits(account.config)
 
     def add_to(self, app: web.Application) -> None:
         for route in ROUTES:
@@ -43,7 +42,8 @@ class Api:
                     return await _BEFORE[fault.kind](request, fault)
                 call = self._call(request, await _form(request), request_id, is_publishable)
                 expand.check(route.noun, route.is_list, call.form.get("expand", []))
-                answer = await self._answer(request, route, (delay_s, fault), call)
+                with self._account.limits.one_more():
+                    answer = await self._answer(request, route, (delay_s, fault), call)
             except Refusal as refusal:
                 answer = _refused(refusal, request_id)
             self._count(answer)
@@ -61,7 +61,7 @@ class Api:
         version = request.headers.get("Stripe-Version", API_VERSION)
         if not version.endswith(f".{API_MAJOR}"):
             raise errors.invalid(f"This stand-in speaks {API_VERSION} and its major's others only, not {version}.")
-        self._limits.check(f"{route.method} {route.path}")
+        self._account.limits.check(f"{route.method} {route.path}")
         return kind
 
     async def _answer(
@@ -70,16 +70,18 @@ class Api:
         delay_s = trouble[0] + self._account.random.uniform(*self._account.config.latency_s)
         key = call.origin.idempotency_key
         if key is None:
-            await asyncio.sleep(delay_s)
-            return self._run(route, call, trouble[1])[0]
+            async with self._holding(route, call):
+                await asyncio.sleep(delay_s)
+                return self._run(route, call, trouble[1])[0]
         keys = self._account.keys
         repeated = keys.claim(key, fingerprint(request.method, request.path, call.form))
         if repeated is not None:
             return repeated
         kept = False
         try:
-            await asyncio.sleep(delay_s)
-            answer, to_keep = self._run(route, call, trouble[1])
+            async with self._holding(route, call):
+                await asyncio.sleep(delay_s)
+                answer, to_keep = self._run(route, call, trouble[1])
             if to_keep is not None:
                 keys.keep(key, to_keep)
                 kept = True
@@ -87,6 +89,9 @@ class Api:
             if not kept:
                 keys.release(key)
         return answer
+
+    def _holding(self, route: Route, call: Call) -> AbstractAsyncContextManager[None]:
+        return self._account.locks.holding(next(iter(call.path.values())) if route.is_locking else None)
 
     def _call(self, request: web.Request, form: Json, request_id: str, is_publishable: bool) -> Call:
         key = (request.headers.get("Idempotency-Key") or None) if request.method == "POST" else None

@@ -22,6 +22,11 @@ class Card:
     decline: Decline | None = None
     authentication: str = "never"  # or "unless_set_up", "always"
     risk_level: str = "normal"
+    is_attachable: bool = False  # may be saved although it declines
+    aftermath: tuple[str, ...] = ()  # what comes after a payment: dispute reasons, inquiry, fraud_warning
+    refund: str = "succeeds"  # or "pending" at first, or "fails" later
+    cvc_check: str = "pass"
+    funds_at_once: bool = False
 
     @property
     def last4(self) -> str:
@@ -82,7 +87,7 @@ CARDS = (
     Card("4000000000000069", ("chargeDeclinedExpiredCard",), decline=EXPIRED),
     Card("4000000000000127", ("chargeDeclinedIncorrectCvc",), decline=WRONG_CVC),
     Card("4000000000000119", ("chargeDeclinedProcessingError",), decline=PROCESSING),
-    Card("4000000000000341", ("chargeCustomerFail",), decline=GENERIC),
+    Card("4000000000000341", ("chargeCustomerFail",), decline=GENERIC, is_attachable=True),
     Card("4000002500003155", ("authenticationRequiredOnSetup",), authentication="unless_set_up"),
     Card("4000002760003184", ("authenticationRequired",), authentication="always"),
     Card("4000000000003220", ("threeDSecure2Required", "threeDSecureRequired"), authentication="always"),
@@ -100,9 +105,24 @@ CARDS = (
         decline=INSUFFICIENT_FUNDS,
         authentication="always",
     ),
-    Card("4100000000000019", ("radarBlock",), decline=BLOCKED, risk_level="highest"),
+    Card(
+        "4100000000000019",
+        ("radarBlock", "chargeDeclinedFraudulent"),
+        decline=BLOCKED,
+        risk_level="highest",
+    ),
     Card("4000000000004954", ("riskLevelHighest",), decline=BLOCKED, risk_level="highest"),
     Card("4000000000009235", ("riskLevelElevated",), risk_level="elevated"),
+    #
+    Card("4000000000000259", ("createDispute",), aftermath=("fraudulent",)),
+    Card("4000000000002685", ("createDisputeProductNotReceived",), aftermath=("product_not_received",)),
+    Card("4000000000001976", ("createDisputeInquiry",), aftermath=("inquiry",)),
+    Card("4000000404000079", ("createMultipleDisputes",), aftermath=("fraudulent", "fraudulent")),
+    Card("4000000000005423", ("createIssuerFraudRecord",), aftermath=("fraud_warning",)),
+    Card("4000000000007726", ("pendingRefund",), refund="pending"),
+    Card("4000000000005126", ("refundFail",), refund="fails"),
+    Card("4000000000000077", ("bypassPending",), funds_at_once=True),
+    Card("4000000000000101", ("cvcCheckFail",), cvc_check="fail"),
 )
 
 BY_NUMBER = {card.number: card for card in CARDS}

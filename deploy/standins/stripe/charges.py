@@ -1,15 +1,28 @@
 """Charges: one attempt to take money each, with what the bank or Radar said."""
 
-from deploy.standins.stripe import balance, params
+from deploy.standins.stripe import aftermath, balance, params
 from deploy.standins.stripe.account import Account
 from deploy.standins.stripe.call import Call, Origin
 from deploy.standins.stripe.cards import Card, Decline
+from deploy.standins.stripe.charge_outcome import outcome
+from deploy.standins.stripe.clock import DAY_S
 from deploy.standins.stripe.ids import new_id
 from deploy.standins.stripe.params import Spec
 from deploy.standins.stripe.tables import Json
 
+HELD_S = 7 * DAY_S
+
 LIST = Spec({**params.PAGE, "customer": params.text(), "payment_intent": params.text()})
 RETRIEVE = Spec({"expand": params.EXPAND})
+UPDATE = Spec(
+    {
+        "description": params.text(1000),
+        "metadata": params.metadata,
+        "receipt_email": params.text(512),
+        "fraud_details": params.nested({"user_report": params.choice("fraudulent", "safe")}),
+        "expand": params.EXPAND,
+    }
+)
 
 _COPIED = ("currency", "customer", "description", "receipt_email", "shipping", "statement_descriptor_suffix")
 
@@ -25,7 +38,7 @@ def record(
 ) -> Json:
     card, decline = result
     charge = _new_charge(account, intent, method, card)
-    charge["outcome"] = _outcome(account, card, decline)
+    charge["outcome"] = outcome(account, card, decline)
     if decline is not None:
         charge.update(status="failed", failure_code=decline.code, failure_message=decline.message)
     else:
@@ -33,12 +46,31 @@ def record(
         charge.update(status="succeeded", paid=True, captured=not held)
         charge["amount_captured"] = 0 if held else intent["amount"]
     account.charges.add(charge)
-    account.charges_of.setdefault(intent["id"], []).append(charge["id"])
     intent["latest_charge"] = charge["id"]
     account.events.emit(f"charge.{charge['status']}", charge, origin)
     if charge["captured"]:
-        balance.settle(account, charge, at_once=intent["capture_method"] == "automatic")
+        at_once = card.funds_at_once or intent["capture_method"] == "automatic"
+        balance.settle(account, charge, charge["amount"], at_once=at_once)
+        aftermath.follow(account, charge, card)
     return charge
+
+
+def amend_refunded(charge: Json, amount: int) -> None:
+    """Never more is given back than was taken."""
+    refunded = charge["amount_refunded"] + amount
+    assert 0 <= refunded <= charge["amount_captured"] <= charge["amount"]
+    charge.update(amount_refunded=refunded, refunded=refunded == charge["amount_captured"])
+
+
+def capture(account: Account, charge: Json, amount: int, origin: Origin | None) -> None:
+    captured = charge["amount_captured"] + amount
+    assert captured <= charge["amount"]
+    is_first = not charge["captured"]
+    charge.update(captured=True, amount_captured=captured)
+    account.events.emit("charge.captured", charge, origin)
+    balance.settle(account, charge, amount)
+    if is_first:
+        aftermath.follow(account, charge, account.cards[charge["payment_method"]])
 
 
 def _new_charge(account: Account, intent: Json, method: Json, card: Card) -> Json:
@@ -68,7 +100,7 @@ def _new_charge(account: Account, intent: Json, method: Json, card: Card) -> Jso
         "paid": False,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": {"card": _card_details(intent, method, card), "type": "card"},
+        "payment_method_details": {"card": _card_details(account, intent, method, card), "type": "card"},
         "radar_options": {},
         "receipt_number": None,
         "receipt_url": None,
@@ -83,7 +115,7 @@ def _new_charge(account: Account, intent: Json, method: Json, card: Card) -> Jso
     }
 
 
-def _card_details(intent: Json, method: Json, card: Card) -> Json:
+def _card_details(account: Account, intent: Json, method: Json, card: Card) -> Json:
     shown = (
         "brand",
         "checks",
@@ -96,8 +128,11 @@ def _card_details(intent: Json, method: Json, card: Card) -> Json:
         "wallet",
     )
     authenticated = {"authentication_flow": "challenge", "result": "authenticated", "version": "2.2.0"}
+    held = {"capture_before": account.clock.now() + HELD_S} if intent["capture_method"] == "manual" else {}
     return {
         **{name: method["card"][name] for name in shown},
+        **held,
+        "checks": {**method["card"]["checks"], "cvc_check": card.cvc_check},
         "amount_authorized": None if card.decline else intent["amount"],
         "authorization_code": None if card.decline else "123456",
         "installments": None,
@@ -107,54 +142,25 @@ def _card_details(intent: Json, method: Json, card: Card) -> Json:
     }
 
 
-def _outcome(account: Account, card: Card, decline: Decline | None) -> Json:
-    outcome: Json = {
-        "advice_code": decline.advice_code if decline else None,
-        "network_advice_code": None,
-        "network_decline_code": decline.network_decline_code if decline else None,
-        "risk_level": card.risk_level,
-    }
-    if account.config.has_risk_score:
-        outcome["risk_score"] = {"normal": 12, "elevated": 66, "highest": 92}[card.risk_level]
-    if decline is None:
-        reason = "elevated_risk_level" if card.risk_level == "elevated" else None
-        message = "Payment complete."
-        return {
-            **outcome,
-            "network_status": "approved_by_network",
-            "reason": reason,
-            "seller_message": message,
-            "type": "authorized",
-        }
-    if decline.is_blocked:
-        message = "Stripe blocked this payment as too risky."
-        return {
-            **outcome,
-            "network_status": "not_sent_to_network",
-            "reason": "highest_risk_level",
-            "seller_message": message,
-            "type": "blocked",
-        }
-    message = f"The bank returned the decline code `{decline.decline_code}`."
-    return {
-        **outcome,
-        "network_status": "declined_by_network",
-        "reason": decline.decline_code,
-        "seller_message": message,
-        "type": "issuer_declined",
-    }
-
-
 def retrieve(call: Call) -> Json:
     params.read(call.form, RETRIEVE)
     return call.account.charges.find(call.path["charge"])
 
 
+def update(call: Call) -> Json:
+    values = params.read(call.form, UPDATE)
+    charge = call.account.charges.find(call.path["charge"])
+    values.pop("expand", None)
+    if "metadata" in values:
+        values["metadata"] = params.merge_metadata(charge["metadata"], values["metadata"])
+    previous = {name: charge[name] for name, value in values.items() if charge[name] != value}
+    charge.update(values)
+    if previous:
+        call.account.events.emit("charge.updated", charge, call.origin, previous)
+    return charge
+
+
 def list_all(call: Call) -> Json:
     values = params.read(call.form, LIST)
-    wanted = {name: values[name] for name in ("customer", "payment_intent") if values.get(name)}
-
-    def matches(charge: Json) -> bool:
-        return all(charge[name] == value for name, value in wanted.items())
-
-    return call.account.charges.page("/v1/charges", values, matches)
+    wanted = {name: values.get(name) for name in ("customer", "payment_intent")}
+    return call.account.charges.page("/v1/charges", values, wanted=wanted)

@@ -17,6 +17,7 @@ class Endpoint:
     url: str
     secrets: tuple[str, ...]
     events: tuple[str, ...] = ("*",)
+    id: str = ""  # given by the stand-in
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,23 @@ class Config:
     delivery_log_length: int = 20_000
     # How long after a payment the balance transaction appears (automatic_async), with charge.updated.
     capture_delay_s: float = 1.0
+    # How long a refund stays pending, or takes to fail, with the test cards for it.
+    refund_delay_s: float = 1.0
+    # How long after a payment a dispute or a fraud warning comes, and how long the bank decides on evidence.
+    dispute_delay_s: float = 1.0
+    payout_delay_s: float = 1.0
+    # How far search lags behind what happened. Stripe promises "under a minute" and says an hour is possible.
+    search_lag_s: float = 1.0
+    # A request on an object that another one holds waits so long before it is answered with a lock timeout.
+    lock_wait_s: float = 5.0
+    # So many failed confirmations cancel a PaymentIntent.
+    confirm_limit: int = 25
     # Every answer takes a random time between these two.
     latency_s: tuple[float, float] = (0.0, 0.0)
     requests_per_s: float | None = None
     requests_per_s_and_endpoint: float | None = None
+    requests_at_once: int | None = None
+    updates_per_h_and_intent: int = 1000
     # Radar's score is only there with Radar for Fraud Teams.
     has_risk_score: bool = False
     seed: int = 1

@@ -1,14 +1,14 @@
 """Confirming a PaymentIntent: the bank is asked, or the shopper is sent to authenticate first."""
 
-from deploy.standins.stripe import balance, cards, charges, errors, params, payment_methods
+from deploy.standins.stripe import capture, cards, charges, confirmation_tokens, errors, payment_methods
 from deploy.standins.stripe.account import Account
 from deploy.standins.stripe.call import Call, Origin
 from deploy.standins.stripe.cards import Decline
 from deploy.standins.stripe.ids import new_id
-from deploy.standins.stripe.intent_params import CAPTURE
 from deploy.standins.stripe.intent_view import view
 from deploy.standins.stripe.tables import Json
 
+METHOD = ("payment_method", "payment_method_data", "confirmation_token")
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -22,35 +22,41 @@ def check_state(call: Call, intent: Json) -> None:
 
 def check(call: Call, intent: Json, values: Json) -> None:
     """Before anything is changed."""
-    given = values.get("payment_method") or values.get("payment_method_data") or intent["payment_method"]
-    if not given:
+    if not (any(values.get(name) for name in METHOD) or intent["payment_method"]):
         # A-21
-        message = "You cannot confirm this PaymentIntent because it's missing a payment method."
-        raise errors.invalid(message, param="payment_method", code="payment_intent_unexpected_state")
+        message = "You cannot confirm this intent because it's missing a payment method."
+        raise errors.invalid(message, param="payment_method", code=f"{intent['object']}_unexpected_state")
     automatic = intent["automatic_payment_methods"]
     may_redirect = automatic is not None and automatic["allow_redirects"] == "always"
     has_way_back = values.get("return_url") or values.get("use_stripe_sdk") or values.get("off_session")
     if may_redirect and not has_way_back and not call.is_publishable:
         # A-09
         message = (
-            "This PaymentIntent accepts payment methods that may redirect your customer: give a "
+            "This intent accepts payment methods that may redirect your customer: give a "
             "`return_url`, or set `automatic_payment_methods[allow_redirects]` to `never`."
         )
         raise errors.invalid(message, param="return_url")
 
 
-def given_method(call: Call, values: Json) -> Json | None:
+def given_method(call: Call, values: Json, intent: Json) -> Json | None:
+    if sum(bool(values.get(name)) for name in METHOD) > 1:
+        message = "Give only one of payment_method, payment_method_data and confirmation_token."
+        raise errors.invalid(message, param="payment_method")
     if values.get("payment_method"):
-        return payment_methods.resolve(call.account, values["payment_method"])
+        method = payment_methods.resolve(call.account, values["payment_method"])
+        payment_methods.check_usable(call.account, method, intent["customer"])
+        return method
     if values.get("payment_method_data"):
         return payment_methods.from_data(call.account, values["payment_method_data"])
+    if values.get("confirmation_token"):
+        return confirmation_tokens.redeem(call.account, values["confirmation_token"], intent)
     return None
 
 
 def confirm(call: Call, intent: Json, method: Json, values: Json) -> None:
     account = call.account
     intent.update(payment_method=method["id"], next_action=None, last_payment_error=None)
-    if not _needs_authentication(account, method):
+    if not needs_authentication(account, intent, method):
         intent["status"] = "requires_confirmation"
         _charge(call, intent, method)
         return
@@ -58,16 +64,21 @@ def confirm(call: Call, intent: Json, method: Json, values: Json) -> None:
         card = account.cards[method["id"]]
         charge = charges.record(account, intent, method, (card, cards.AUTHENTICATION_REQUIRED), call.origin)  # A-13
         raise _declined(call, intent, method, charge)
-    intent.update(status="requires_action", next_action=_next_action(call, intent, values))
+    intent.update(status="requires_action", next_action=next_action(call, intent, values))
     account.events.emit("payment_intent.requires_action", intent, call.origin)
 
 
-def _needs_authentication(account: Account, method: Json) -> bool:
+def needs_authentication(account: Account, intent: Json, method: Json) -> bool:
+    asked = (intent["payment_method_options"].get("card") or {}).get("request_three_d_secure")
     how = account.cards[method["id"]].authentication
-    return how == "always" or (how == "unless_set_up" and method["id"] not in account.set_up_methods)
+    return (
+        asked in {"any", "challenge"}
+        or how == "always"
+        or (how == "unless_set_up" and method["id"] not in account.set_up_methods)
+    )
 
 
-def _next_action(call: Call, intent: Json, values: Json) -> Json:
+def next_action(call: Call, intent: Json, values: Json) -> Json:
     page = f"{call.base_url}/authenticate/{intent['id']}"
     if values.get("return_url") and not values.get("use_stripe_sdk"):
         there = {"return_url": values["return_url"], "url": page}
@@ -88,9 +99,12 @@ def _succeed(account: Account, intent: Json, method: Json, origin: Origin | None
     if intent["customer"] and intent["setup_future_usage"]:
         payment_methods.attach_to(account, method, intent["customer"], origin)
         account.set_up_methods.add(method["id"])
+    if method["customer"] is None:
+        account.used_methods.add(method["id"])
     if intent["capture_method"] == "manual":
         intent.update(status="requires_capture", amount_capturable=intent["amount"])
         account.events.emit("payment_intent.amount_capturable_updated", intent, origin)
+        capture.watch(account, intent)
         return
     intent.update(status="succeeded", amount_received=intent["amount"])
     account.events.emit("payment_intent.succeeded", intent, origin)
@@ -130,7 +144,13 @@ def _decline_of(account: Account, method: Json, charge: Json) -> Decline:
 def _back_to_method(account: Account, intent: Json, error: Json, origin: Origin | None) -> None:
     # A-24
     intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error)
+    account.failures[intent["id"]] = account.failures.get(intent["id"], 0) + 1
+    if account.failures[intent["id"]] < account.config.confirm_limit:
+        account.events.emit("payment_intent.payment_failed", intent, origin)
+        return
+    intent.update(status="canceled", canceled_at=account.clock.now(), cancellation_reason="automatic")  # A-26
     account.events.emit("payment_intent.payment_failed", intent, origin)
+    account.events.emit("payment_intent.canceled", intent, origin)
 
 
 def authenticate(account: Account, intent: Json, *, succeeds: bool) -> None:
@@ -152,24 +172,3 @@ def authenticate(account: Account, intent: Json, *, succeeds: bool) -> None:
         _fail(account, intent, method, charge, None)
     else:
         _succeed(account, intent, method, None)
-
-
-def capture(call: Call) -> Json:
-    values = params.read(call.form, CAPTURE)
-    account = call.account
-    intent = account.payment_intents.find(call.path["intent"])
-    if intent["status"] != "requires_capture":
-        message = f"This PaymentIntent could not be captured because it has a status of {intent['status']}."
-        raise errors.unexpected_state(message, intent)
-    amount = values.get("amount_to_capture", intent["amount_capturable"])
-    if amount > intent["amount_capturable"]:
-        message = "The amount to capture is greater than the amount that is authorized."
-        raise errors.invalid(message, param="amount_to_capture", code="amount_too_large")
-    charge = account.charges.find(intent["latest_charge"])
-    charge.update(captured=True, amount_captured=amount)
-    intent["metadata"] = params.merge_metadata(intent["metadata"], {**intent["metadata"], **values.get("metadata", {})})
-    intent.update(status="succeeded", amount_capturable=0, amount_received=amount)
-    account.events.emit("charge.captured", charge, call.origin)
-    account.events.emit("payment_intent.succeeded", intent, call.origin)
-    balance.settle(account, charge)
-    return intent

@@ -40,12 +40,15 @@ class Deliverer:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._config = account.config
-        self.endpoints: tuple[Endpoint, ...] = account.config.endpoints
         self.weather = Weather(Rules(seed=account.config.seed))
         self.log: deque[dict[str, Any]] = deque(maxlen=account.config.delivery_log_length)
         self._due: asyncio.Queue[Attempt] = asyncio.Queue()
         self.in_flight = 0
         account.events.listener = self.announce
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return self._account.hooks.enabled
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -117,15 +120,14 @@ class Deliverer:
     async def _post(self, session: aiohttp.ClientSession, attempt: Attempt) -> tuple[int | None, str | None]:
         if self.weather.loses_attempt():
             return None, "lost on the way by rule"
+        endpoint = self._account.hooks.current(attempt.endpoint) or attempt.endpoint
         body = orjson.dumps(attempt.event, option=orjson.OPT_INDENT_2)
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature(body, attempt.endpoint.secrets, int(time.time())),
+            "Stripe-Signature": signature(body, endpoint.secrets, int(time.time())),
         }
         try:
-            async with session.post(
-                attempt.endpoint.url, data=body, headers=headers, allow_redirects=False
-            ) as response:
+            async with session.post(endpoint.url, data=body, headers=headers, allow_redirects=False) as response:
                 await response.read()
                 return response.status, None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -133,7 +135,8 @@ class Deliverer:
 
     def _try_again(self, attempt: Attempt) -> None:
         events, url = self._account.events, attempt.endpoint.url
-        if attempt.number > len(self._config.retry_steps_s) or attempt.endpoint not in self.endpoints:
+        is_gone = self._account.hooks.current(attempt.endpoint) is None
+        if attempt.number > len(self._config.retry_steps_s) or is_gone:
             events.settle(attempt.event, url, taken=False)
             return
         delay_s = self._config.retry_steps_s[attempt.number - 1]

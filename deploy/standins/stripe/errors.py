@@ -32,6 +32,13 @@ def invalid(message: str, *, param: str | None = None, code: str | None = None, 
     return Refusal(status, error)
 
 
+def conflicting(message: str, code: str | None, *, param: str | None = None) -> Refusal:
+    """A request that executed and found that it cannot be done: an idempotency key keeps the refusal."""
+    refusal = invalid(message, param=param, code=code)
+    refusal.is_stored = True
+    return refusal
+
+
 def unknown_parameter(param: str) -> Refusal:
     return invalid(
         f"Received unknown parameter: {param} (or one that this stand-in does not have).",
@@ -68,6 +75,16 @@ def unexpected_state(message: str, intent: dict[str, Any]) -> Refusal:
         "code": "payment_intent_unexpected_state",
         "message": message,
         "payment_intent": intent,
+        "type": "invalid_request_error",
+    }
+    return Refusal(400, error, is_stored=True)
+
+
+def unexpected_setup_state(message: str, intent: dict[str, Any]) -> Refusal:
+    error = {
+        "code": "setup_intent_unexpected_state",
+        "message": message,
+        "setup_intent": intent,
         "type": "invalid_request_error",
     }
     return Refusal(400, error, is_stored=True)

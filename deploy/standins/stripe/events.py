@@ -7,9 +7,10 @@ import orjson
 
 from deploy.standins.stripe import params
 from deploy.standins.stripe.call import Call, Origin
-from deploy.standins.stripe.clock import Clock
+from deploy.standins.stripe.clock import DAY_S, Clock
 from deploy.standins.stripe.config import API_VERSION
 from deploy.standins.stripe.ids import new_id
+from deploy.standins.stripe.search_index import SearchIndex
 from deploy.standins.stripe.tables import Json, Table
 
 LIST = params.Spec(
@@ -20,6 +21,8 @@ LIST = params.Spec(
         "delivery_success": params.flag,
     }
 )
+
+REACH_S = 30 * DAY_S  # the list goes back no further
 
 
 @dataclass(slots=True)
@@ -36,7 +39,8 @@ class Delivery:
 
 
 class EventLog:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, search: SearchIndex) -> None:
+        self._search = search
         self.table = Table("event", "id")
         self.deliveries: dict[str, Delivery] = {}
         self.listener: Callable[[Json], None] = lambda _event: None
@@ -44,6 +48,7 @@ class EventLog:
 
     def emit(self, kind: str, thing: Json, origin: Origin | None = None, previous: Json | None = None) -> Json:
         """Without an origin it is an automatic event: `request.id` is null."""
+        self._search.note(thing)
         # Frozen here; copied, because orjson's own result holds on to several times its length.
         frozen = bytes(memoryview(orjson.dumps(thing)))
         snapshot: Json = {"object": orjson.Fragment(frozen)}
@@ -97,8 +102,11 @@ def list_all(call: Call) -> Json:
     log = call.account.events
     kinds = set(values.get("types") or ([values["type"]] if values.get("type") else []))
     success: bool | None = values.get("delivery_success")
+    oldest = call.account.clock.now() - REACH_S
 
     def matches(event: Json) -> bool:
+        if event["created"] < oldest:
+            return False
         if success is not None and log.deliveries[event["id"]].is_success is not success:
             return False
         return not kinds or any(_is_kind(event["type"], kind) for kind in kinds)

@@ -1,6 +1,8 @@
 """What an `Idempotency-Key` remembers: the first result, whatever it was, once the endpoint has begun."""
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -9,6 +11,7 @@ from deploy.standins.stripe import errors
 from deploy.standins.stripe.tables import Json
 
 MAX_KEY_LENGTH = 255
+KEPT_S = 86_400  # A-47
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Answer:
 @dataclass(slots=True)
 class _Entry:
     fingerprint: str
+    since: float
     answer: Answer | None = None  # None: the first request is still being worked on
 
 
@@ -31,7 +35,8 @@ def fingerprint(method: str, path: str, form: Json) -> str:
 
 
 class Keys:
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._entries: dict[str, _Entry] = {}
 
     def __len__(self) -> int:
@@ -41,9 +46,9 @@ class Keys:
         """The answer to repeat, or None when the caller is the first and must `keep` or `release`."""
         if len(key) > MAX_KEY_LENGTH:
             raise errors.invalid("Idempotency keys hold at most 255 characters.")
-        entry = self._entries.get(key)
-        if entry is None:
-            self._entries[key] = _Entry(fingerprint)
+        entry, now = self._entries.get(key), self._now()
+        if entry is None or (entry.answer is not None and now - entry.since > KEPT_S):
+            self._entries[key] = _Entry(fingerprint, now)
             return None
         if entry.fingerprint != fingerprint:
             raise errors.key_mismatch(key)

@@ -19,10 +19,13 @@ def _currency(value: Any, param: str) -> str:
     return str(params.text(3)(value, param) or "").lower()
 
 
-_METHOD: dict[str, Reader] = {"payment_method": params.text(), "payment_method_data": DATA}
+THREE_D_SECURE = params.choice("any", "automatic", "challenge")
+_OPTIONS = params.nested({"card": params.nested({"request_three_d_secure": THREE_D_SECURE})})
 
 _SHARED: dict[str, Reader] = {
-    **_METHOD,
+    "payment_method": params.text(),
+    "payment_method_data": DATA,
+    "payment_method_options": _OPTIONS,
     "receipt_email": _EMAIL,
     "setup_future_usage": _FUTURE,
     "shipping": params.SHIPPING,
@@ -30,6 +33,7 @@ _SHARED: dict[str, Reader] = {
 }
 
 _CONFIRMING: dict[str, Reader] = {
+    "confirmation_token": params.text(),
     "error_on_requires_action": params.flag,
     "off_session": params.flag,
     "return_url": params.text(),
@@ -37,6 +41,10 @@ _CONFIRMING: dict[str, Reader] = {
 }
 
 _AMOUNT = params.integer(minimum=1)
+AUTOMATIC = params.nested(
+    {"enabled": params.flag, "allow_redirects": params.choice("always", "never")},
+    required=("enabled",),
+)
 
 CREATE = Spec(
     {
@@ -44,10 +52,7 @@ CREATE = Spec(
         **_CONFIRMING,
         "allowed_payment_method_types": _TYPES,
         "amount": _AMOUNT,
-        "automatic_payment_methods": params.nested(
-            {"enabled": params.flag, "allow_redirects": params.choice("always", "never")},
-            required=("enabled",),
-        ),
+        "automatic_payment_methods": AUTOMATIC,
         "capture_method": _CAPTURE,
         "confirm": params.flag,
         "confirmation_method": params.choice("automatic", "manual"),
@@ -55,7 +60,9 @@ CREATE = Spec(
         "customer": params.text(),
         "description": params.text(1000),
         "metadata": params.metadata,
+        "statement_descriptor": params.text(22),
         "statement_descriptor_suffix": params.text(22),
+        "transfer_group": params.text(),
     },
     required=("amount", "currency"),
 )
@@ -70,7 +77,9 @@ UPDATE = Spec(
         "customer": params.text(),
         "description": params.text(1000),
         "metadata": params.metadata,
+        "statement_descriptor": params.text(22),
         "statement_descriptor_suffix": params.text(22),
+        "transfer_group": params.text(),
     }
 )
 
@@ -84,6 +93,8 @@ CANCEL = Spec(
 CAPTURE = Spec(
     {
         "amount_to_capture": _AMOUNT,
+        "final_capture": params.flag,
+        "statement_descriptor_suffix": params.text(22),
         "expand": params.EXPAND,
         "metadata": params.metadata,
     }

@@ -1,6 +1,6 @@
 """PaymentIntents: create, read, change, cancel. What happens on confirmation is in `confirmation`."""
 
-from deploy.standins.stripe import confirmation, currencies, customers, errors, params
+from deploy.standins.stripe import confirmation, confirmation_tokens, currencies, customers, errors, params, refunds
 from deploy.standins.stripe.call import Call
 from deploy.standins.stripe.ids import new_id
 from deploy.standins.stripe.intent_params import CANCEL, CONFIRM, CREATE, LIST, RETRIEVE, UPDATE
@@ -8,6 +8,7 @@ from deploy.standins.stripe.intent_view import allowed_to_see, view
 from deploy.standins.stripe.tables import Json
 
 CANCELLABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action")
+NEED_CONFIRM = ("return_url", "off_session", "confirmation_token")
 CHANGEABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 _PLAIN = (
@@ -16,7 +17,9 @@ _PLAIN = (
     "receipt_email",
     "setup_future_usage",
     "shipping",
+    "statement_descriptor",
     "statement_descriptor_suffix",
+    "transfer_group",
 )
 
 _NULL_AT_FIRST = (
@@ -35,24 +38,22 @@ _NULL_AT_FIRST = (
     "processing",
     "review",
     "source",
-    "statement_descriptor",
     "transfer_data",
-    "transfer_group",
 )
 
 
 def create(call: Call) -> Json:
-    values = params.read(call.form, CREATE)
+    values = confirmation_tokens.filled_in(call.account, params.read(call.form, CREATE))
     _check_amount(values["amount"], values["currency"])
     if values.get("customer"):
         customers.living(call, values["customer"])
     wants_confirmation = values.get("confirm", False)
-    if not wants_confirmation and (values.get("off_session") or values.get("return_url")):
-        raise errors.invalid("return_url and off_session need confirm=true.", param="confirm")
+    if not wants_confirmation and any(values.get(name) for name in NEED_CONFIRM):
+        raise errors.invalid(f"These need confirm=true: {', '.join(NEED_CONFIRM)}.", param="confirm")
     intent = _new_intent(call, values)
     if wants_confirmation:
         confirmation.check(call, intent, values)
-    method = confirmation.given_method(call, values)
+    method = confirmation.given_method(call, values, intent)
     if method is not None:
         intent.update(payment_method=method["id"], status="requires_confirmation")
     call.account.payment_intents.add(intent)
@@ -85,11 +86,16 @@ def _new_intent(call: Call, values: Json) -> Json:
         "currency": values["currency"],
         "livemode": False,
         "metadata": params.merge_metadata({}, values.get("metadata", {})),
-        "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
+        "payment_method_options": _options(values),
         "payment_method_types": ["card"],
         "status": "requires_payment_method",
         **{name: values.get(name) for name in _PLAIN},
     }
+
+
+def _options(values: Json) -> Json:
+    card = (values.get("payment_method_options") or {}).get("card") or {}
+    return {"card": {"request_three_d_secure": "automatic", **card}}
 
 
 def _check_amount(amount: int, currency: str) -> None:
@@ -105,18 +111,21 @@ def _check_amount(amount: int, currency: str) -> None:
 
 def retrieve(call: Call) -> Json:
     values = params.read(call.form, RETRIEVE)
-    return view(allowed_to_see(call, values), call)
+    return view(allowed_to_see(call, values, call.account.payment_intents), call)
 
 
 def confirm(call: Call) -> Json:
-    values = params.read(call.form, CONFIRM)
-    intent = allowed_to_see(call, values)
+    values = confirmation_tokens.filled_in(call.account, params.read(call.form, CONFIRM))
+    intent = allowed_to_see(call, values, call.account.payment_intents)
     confirmation.check_state(call, intent)
     confirmation.check(call, intent, values)
-    method = confirmation.given_method(call, values) or call.account.payment_methods.find(intent["payment_method"])
+    given = confirmation.given_method(call, values, intent)
+    method = given or call.account.payment_methods.find(intent["payment_method"])
     for name in ("receipt_email", "setup_future_usage", "shipping"):
         if name in values:
             intent[name] = values[name]
+    if values.get("payment_method_options"):
+        intent["payment_method_options"] = _options(values)
     confirmation.confirm(call, intent, method, values)
     return view(intent, call)
 
@@ -124,6 +133,7 @@ def confirm(call: Call) -> Json:
 def update(call: Call) -> Json:
     values = params.read(call.form, UPDATE)
     intent = call.account.payment_intents.find(call.path["intent"])
+    call.account.limits.count_update(intent["id"])
     touches_money = {"amount", "currency", "payment_method", "payment_method_data"} & values.keys()
     if intent["status"] == "canceled" or (touches_money and intent["status"] not in CHANGEABLE):
         message = f"This PaymentIntent could not be updated because it has a status of {intent['status']}."
@@ -135,13 +145,16 @@ def update(call: Call) -> Json:
     if values.get("customer"):
         customers.living(call, values["customer"])
     intent.update({name: values[name] for name in _PLAIN if name in values})
+    if values.get("payment_method_options"):
+        intent["payment_method_options"] = _options(values)
+    call.account.search.note(intent)
     return view(intent, call)
 
 
 def _change_money(call: Call, intent: Json, values: Json) -> None:
     wanted: Json = {name: values[name] for name in ("amount", "currency") if name in values}
     _check_amount(**{"amount": intent["amount"], "currency": intent["currency"], **wanted})
-    method = confirmation.given_method(call, values)
+    method = confirmation.given_method(call, values, intent)
     intent.update(wanted)
     if method is not None:
         intent["payment_method"] = method["id"]
@@ -158,6 +171,9 @@ def cancel(call: Call) -> Json:
             f"with one of the following statuses may be canceled: {', '.join(CANCELLABLE)}, processing."
         )
         raise errors.unexpected_state(message, view(intent, call))
+    held = call.account.charges.get(intent["latest_charge"])
+    if intent["status"] == "requires_capture" and held is not None and not held["captured"]:
+        refunds.release(call.account, held, held["amount"], call.origin, None)
     intent.update(
         status="canceled",
         canceled_at=call.account.clock.now(),
@@ -171,6 +187,5 @@ def cancel(call: Call) -> Json:
 
 def list_all(call: Call) -> Json:
     values = params.read(call.form, LIST)
-    customer = values.get("customer")
-    matches = (lambda intent: intent["customer"] == customer) if customer else None
-    return call.account.payment_intents.page("/v1/payment_intents", values, matches)
+    wanted = {"customer": values.get("customer")}
+    return call.account.payment_intents.page("/v1/payment_intents", values, wanted=wanted)

@@ -1,12 +1,11 @@
 """Payment methods: cards by test number or by `pm_card_` name, each use of which makes a fresh one."""
 
-import hashlib
-
-from deploy.standins.stripe import cards, params
+from deploy.standins.stripe import cards, customers, params
 from deploy.standins.stripe.account import Account
 from deploy.standins.stripe.call import Call, Origin
-from deploy.standins.stripe.cards import BY_NUMBER, Card, Decline
-from deploy.standins.stripe.errors import Refusal, missing_object, missing_parameter
+from deploy.standins.stripe.card_shapes import billing_details, card_json, card_of, refused_card
+from deploy.standins.stripe.cards import Card
+from deploy.standins.stripe.errors import Refusal, conflicting, invalid, missing_object, missing_parameter
 from deploy.standins.stripe.ids import new_id
 from deploy.standins.stripe.params import Spec
 from deploy.standins.stripe.tables import Json
@@ -33,7 +32,17 @@ FIELDS: dict[str, params.Reader] = {
 DATA = params.nested(FIELDS, required=("type",))
 CREATE = Spec({**FIELDS, "expand": params.EXPAND}, required=("type",))
 ATTACH = Spec({"customer": params.text(), "expand": params.EXPAND}, required=("customer",))
-RETRIEVE = Spec({"expand": params.EXPAND})
+NOTHING = Spec({"expand": params.EXPAND})
+UPDATE = Spec(
+    {
+        **{name: FIELDS[name] for name in ("billing_details", "metadata", "allow_redisplay")},
+        "card": params.nested({"exp_month": params.integer(1, 12), "exp_year": params.integer()}),
+        "expand": params.EXPAND,
+    }
+)
+LIST = Spec(
+    {**params.PAGE, "customer": params.text(), "type": FIELDS["type"], "allow_redisplay": FIELDS["allow_redisplay"]}
+)
 
 
 def create(call: Call) -> Json:
@@ -41,16 +50,87 @@ def create(call: Call) -> Json:
 
 
 def retrieve(call: Call) -> Json:
-    params.read(call.form, RETRIEVE)
+    params.read(call.form, NOTHING)
     return call.account.payment_methods.find(call.path["payment_method"])
 
 
 def attach(call: Call) -> Json:
     values = params.read(call.form, ATTACH)
     method = resolve(call.account, call.path["payment_method"])
-    call.account.customers.find(values["customer"], "customer")
+    customers.living(call, values["customer"])
+    card = call.account.cards[method["id"]]
+    is_asked = card.authentication == "never" and not card.is_attachable
+    if is_asked and card.decline is not None and not card.decline.is_blocked:
+        raise refused_card(card.decline)
+    if method["id"] in call.account.used_methods or method["customer"] not in {None, values["customer"]}:
+        raise _not_again()
     attach_to(call.account, method, values["customer"], call.origin)
     return method
+
+
+def detach(call: Call) -> Json:
+    params.read(call.form, NOTHING)
+    method = call.account.payment_methods.find(call.path["payment_method"])
+    if method["customer"] is None:
+        raise conflicting("This payment method belongs to no customer.", None)
+    previous = {"customer": method["customer"]}
+    method["customer"] = None
+    call.account.used_methods.add(method["id"])
+    call.account.events.emit("payment_method.detached", method, call.origin, previous)
+    return method
+
+
+def update(call: Call) -> Json:
+    values = params.read(call.form, UPDATE)
+    method = call.account.payment_methods.find(call.path["payment_method"])
+    values.pop("expand", None)
+    if "metadata" in values:
+        values["metadata"] = params.merge_metadata(method["metadata"], values["metadata"])
+    if "billing_details" in values:
+        values["billing_details"] = billing_details(values["billing_details"])
+    if "card" in values:
+        values["card"] = {**method["card"], **(values["card"] or {})}
+    previous = {name: method[name] for name, value in values.items() if method[name] != value}
+    method.update(values)
+    if previous:
+        call.account.events.emit("payment_method.updated", method, call.origin, previous)
+    return method
+
+
+def list_all(call: Call) -> Json:
+    return _page(call, "/v1/payment_methods", None)
+
+
+def list_of_customer(call: Call) -> Json:
+    customer = call.path["customer"]
+    customers.living(call, customer)
+    return _page(call, f"/v1/customers/{customer}/payment_methods", customer)
+
+
+def _page(call: Call, url: str, customer: str | None) -> Json:
+    values = params.read(call.form, LIST)
+    owner = customer or values.get("customer")
+    wanted = {"customer": owner, "type": values.get("type"), "allow_redisplay": values.get("allow_redisplay")}
+    belongs = (lambda method: method["customer"] is not None) if owner is None else None
+    return call.account.payment_methods.page(url, values, belongs, wanted)
+
+
+def check_usable(account: Account, method: Json, customer: str | None) -> None:
+    # A-38
+    if method["customer"] is None:
+        if method["id"] in account.used_methods:
+            raise _not_again()
+    elif method["customer"] != customer:
+        message = f"The payment method {method['id']} belongs to a customer: name that customer to use it."
+        raise invalid(message, param="customer")
+
+
+def _not_again() -> Refusal:
+    message = (
+        "This payment method was used or detached before without belonging to a customer, or belongs to another one: "
+        "it cannot be used again."
+    )
+    return invalid(message, param="payment_method")
 
 
 def attach_to(account: Account, method: Json, customer: str, origin: Origin | None) -> None:
@@ -62,65 +142,42 @@ def attach_to(account: Account, method: Json, customer: str, origin: Origin | No
 def resolve(account: Account, method_id: str) -> Json:
     card = cards.named(method_id)
     if card is not None:
-        year = 1970 + account.clock.now() // 31_556_952
-        return _add(account, card, {"exp_month": 12, "exp_year": year + 2})
+        return add(account, *of_card(account, card))
     if method_id.startswith("pm_card_"):
         raise missing_object("PaymentMethod", method_id, "payment_method")
     return account.payment_methods.find(method_id)
 
 
+def of_card(account: Account, card: Card) -> tuple[Json, Card]:
+    """A fresh method for a card that is named: not in the account yet."""
+    year = 1970 + account.clock.now() // 31_556_952
+    return build(account, card, {"exp_month": 12, "exp_year": year + 2}, {}), card
+
+
 def from_data(account: Account, values: Json) -> Json:
+    return add(account, *of_data(account, values))
+
+
+def of_data(account: Account, values: Json) -> tuple[Json, Card]:
     if values.get("card") is None:
         raise missing_parameter("card")
     details = values["card"]
-    card = _card_of(account, details)
-    return _add(account, card, details, values)
+    card = card_of(account, details)
+    return build(account, card, details, values), card
 
 
-def _card_of(account: Account, details: Json) -> Card:
-    number = details["number"].replace(" ", "").replace("-", "")
-    if not (number.isascii() and number.isdigit() and 12 <= len(number) <= 19 and cards.passes_luhn(number)):
-        raise _card_error("incorrect_number", "Your card number is incorrect.", "number")
-    if not 1 <= details["exp_month"] <= 12:
-        raise _card_error("invalid_expiry_month", "Your card's expiration month is invalid.", "exp_month")
-    year = 1970 + account.clock.now() // 31_556_952
-    if not year <= _full_year(details["exp_year"]) <= year + 50:
-        raise _card_error("invalid_expiry_year", "Your card's expiration year is invalid.", "exp_year")
-    cvc = details.get("cvc")
-    if cvc is not None and not (cvc.isascii() and cvc.isdigit() and len(cvc) in {3, 4}):
-        raise _card_error("invalid_cvc", "Your card's security code is invalid.", "cvc")
-    card = BY_NUMBER.get(number)
-    if card is None:
-        raise refused_card(cards.NOT_A_TEST_CARD)
-    return card
+def add(account: Account, method: Json, card: Card) -> Json:
+    account.cards[method["id"]] = card
+    return account.payment_methods.add(method)
 
 
-def _full_year(year: int) -> int:
-    return year + 2000 if year < 100 else year
-
-
-def _card_error(code: str, message: str, param: str) -> Refusal:
-    return Refusal(402, {"code": code, "message": message, "param": param, "type": "card_error"}, is_stored=True)
-
-
-def refused_card(decline: Decline) -> Refusal:
-    error = {
-        "code": decline.code,
-        "decline_code": decline.decline_code,
-        "message": decline.message,
-        "type": "card_error",
-    }
-    return Refusal(402, error, is_stored=True)
-
-
-def _add(account: Account, card: Card, details: Json, values: Json | None = None) -> Json:
-    values = values or {}
-    method = {
+def build(account: Account, card: Card, details: Json, values: Json) -> Json:
+    return {
         "id": new_id("pm"),
         "object": "payment_method",
         "allow_redisplay": values.get("allow_redisplay", "unspecified"),
         "billing_details": billing_details(values.get("billing_details")),
-        "card": _card_json(card, details),
+        "card": card_json(card, details),
         "created": account.clock.now(),
         "customer": None,
         "customer_account": None,
@@ -128,46 +185,3 @@ def _add(account: Account, card: Card, details: Json, values: Json | None = None
         "metadata": values.get("metadata", {}),
         "type": "card",
     }
-    account.cards[method["id"]] = card
-    return account.payment_methods.add(method)
-
-
-def billing_details(given: Json | None) -> Json:
-    given = given or {}
-    address = given.get("address") or {}
-    parts = ("city", "country", "line1", "line2", "postal_code", "state")
-    return {
-        "address": {part: address.get(part) for part in parts},
-        "email": given.get("email"),
-        "name": given.get("name"),
-        "phone": given.get("phone"),
-        "tax_id": None,
-    }
-
-
-def _card_json(card: Card, details: Json) -> Json:
-    return {
-        "brand": card.brand,
-        "checks": {
-            "address_line1_check": None,
-            "address_postal_code_check": None,
-            "cvc_check": "unchecked" if details.get("cvc") else None,
-        },
-        "country": "US",
-        "display_brand": card.brand,
-        "exp_month": details["exp_month"],
-        "exp_year": _full_year(details["exp_year"]),
-        "fingerprint": fingerprint(card.number),
-        "funding": card.funding,
-        "generated_from": None,
-        "last4": card.last4,
-        "networks": {"available": [card.brand], "preferred": None},
-        "regulated_status": "unregulated",
-        "three_d_secure_usage": {"supported": True},
-        "wallet": None,
-    }
-
-
-def fingerprint(number: str) -> str:
-    """The same number always gives the same fingerprint, on every payment method."""
-    return hashlib.sha256(f"stand-in fingerprint {number}".encode()).hexdigest()[:16]

@@ -202,7 +202,9 @@ async def test_a_lost_attempt_is_made_again(start: Start, receiver: Receiver) ->
 async def test_endpoints_are_set_later_and_never_tell_their_secrets(stand_in: StandIn, receiver: Receiver) -> None:
     await customers(stand_in, 1)
     shown = await stand_in.control("POST", "/webhook_endpoints", {"url": receiver.url, "secrets": [SECRET]})
-    assert shown["webhook_endpoints"] == [{"url": receiver.url, "events": ["*"], "secrets": 1}]
+    assert shown["webhook_endpoints"] == [
+        {"id": shown["webhook_endpoints"][0]["id"], "url": receiver.url, "events": ["*"], "secrets": 1}
+    ]
     await customers(stand_in, 1)
     await receiver.wait_for(1)
     await asyncio.sleep(0.05)
