@@ -16,7 +16,7 @@ def capture(call: Call) -> Json:
     if intent["status"] != "requires_capture":
         message = f"This PaymentIntent could not be captured because it has a status of {intent['status']}."
         raise errors.unexpected_state(message, intent)
-    amount: int = values.get("amount_to_capture", intent["amount_capturable"])
+    amount = int(values.get("amount_to_capture") or intent["amount_capturable"])
     if amount > intent["amount_capturable"]:
         message = "The amount to capture is greater than the amount that is authorized."
         raise errors.conflicting(message, "amount_too_large", param="amount_to_capture")
