@@ -6,8 +6,9 @@ Closed lists and unknown fields count as wrong here: that is right for our own s
 import sys
 import types
 import typing
+from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, NotRequired, Union, get_args, get_origin
 
 import jsonschema_rs
 import stripe
@@ -31,26 +32,28 @@ class Builder:
         self.definitions: dict[str, Json] = {}
 
     def of(self, hint: Any, scope: Json) -> Json:
-        if isinstance(hint, str | typing.ForwardRef):
-            return self._named(hint if isinstance(hint, str) else hint.__forward_arg__, scope)
-        origin = get_origin(hint)
-        if origin in {Union, types.UnionType}:
-            return self._union(get_args(hint), scope)
-        if origin is Literal:
-            return {"enum": list(get_args(hint))}
-        if origin is list:
-            return {"type": "array", "items": self.of(get_args(hint)[0], scope)}
-        if origin is dict:
-            return {"type": "object", "additionalProperties": self.of(get_args(hint)[1], scope)}
+        if isinstance(hint, str):
+            return self._named(hint, scope)
+        if isinstance(hint, typing.ForwardRef):
+            return self._named(hint.__forward_arg__, scope)
         if hint in PLAIN:
             return {"type": PLAIN[hint]}
-        if "NotRequired" in str(origin):
-            return self.of(get_args(hint)[0], scope)
-        if origin is stripe.ListObject:
-            return self._list(get_args(hint)[0], scope)
-        if "UntypedStripeObject" in str(origin or hint):
-            return {"type": "object"}
-        return self._class(hint) if isinstance(hint, type) else {}
+        origin = get_origin(hint)
+        if origin is None:
+            return self._class(hint) if isinstance(hint, type) else {}
+        return self._generic(origin, get_args(hint), scope)
+
+    def _generic(self, origin: Any, parts: tuple[Any, ...], scope: Json) -> Json:
+        makers: dict[Any, Callable[[], Json]] = {
+            Union: lambda: self._union(parts, scope),
+            types.UnionType: lambda: self._union(parts, scope),
+            Literal: lambda: {"enum": list(parts)},
+            list: lambda: {"type": "array", "items": self.of(parts[0], scope)},
+            dict: lambda: {"type": "object", "additionalProperties": self.of(parts[1], scope)},
+            stripe.ListObject: lambda: self._list(parts[0], scope),
+            NotRequired: lambda: self.of(parts[0], scope),
+        }
+        return makers[origin]() if origin in makers else {"type": "object"}
 
     def _union(self, parts: tuple[Any, ...], scope: Json) -> Json:
         """A list of choices with `str` beside it is open for Stripe; the stand-in invents no choice of its own."""
@@ -77,6 +80,8 @@ class Builder:
         return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 
     def _class(self, kind: type) -> Json:
+        if kind.__name__ == "UntypedStripeObject":
+            return {"type": "object"}
         name = f"{kind.__module__}.{kind.__qualname__}"
         if name not in self.definitions:
             self.definitions[name] = {}
@@ -188,11 +193,17 @@ def _read(value: Any, schema: Json, definitions: dict[str, Json]) -> Any:
         read = _read(value, choice, definitions)
         if read is not value or value in choice.get("enum", ()):
             return read
-    if isinstance(value, dict):
-        properties = schema.get("properties", {})
-        return {name: _read(part, properties.get(name, {}), definitions) for name, part in value.items()}
+    return _read_plain(value, schema) if isinstance(value, str) else _read_parts(value, schema, definitions)
+
+
+def _read_parts(value: Any, schema: Json, definitions: dict[str, Json]) -> Any:
     if isinstance(value, list):
         return [_read(part, schema.get("items", {}), definitions) for part in value]
+    properties = schema.get("properties", {})
+    return {name: _read(part, properties.get(name, {}), definitions) for name, part in value.items()}
+
+
+def _read_plain(value: str, schema: Json) -> Any:
     if schema.get("type") == "integer" and value.lstrip("-").isdecimal():
         return int(value)
     if schema.get("type") == "boolean" and value in {"true", "false"}:
