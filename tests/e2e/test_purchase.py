@@ -41,6 +41,7 @@ async def test_a_failure_mail_is_withdrawn_when_another_card_pays_in_time(scene)
     shopper = scene.shopper("cleo")
     placed = await shopper.place()
     await shopper.confirm(placed, DECLINED)
+    await shopper.until_it_is("failed", placed)  # else the payment may overtake the refusal, and no mail is ever due
     await shopper.pay(placed)
 
     async def probe():

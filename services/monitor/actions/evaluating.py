@@ -68,6 +68,7 @@ async def gather(desk: Desk) -> Facts:
     return Facts(
         now=datetime.now(UTC),
         broker=sightings.broker,
+        watching_since=sightings.started_at,
         heard=dict(sightings.heard),
         readiness=dict(sightings.readiness),
         payments=payments,

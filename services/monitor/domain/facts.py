@@ -48,6 +48,7 @@ class Facts:
 
     now: datetime
     broker: Broker
+    watching_since: datetime | None = None  # when this monitor started; None: long ago
     heard: Mapping[str, datetime] = field(default_factory=dict)  # service -> its latest snapshot
     readiness: Mapping[str, Probe] = field(default_factory=dict)
     payments: Payments | None = None

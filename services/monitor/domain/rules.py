@@ -73,7 +73,12 @@ def service_silent(facts: Facts, limits: Limits) -> Verdict:
 
 
 def service_unready(facts: Facts, limits: Limits) -> Verdict:
-    """While the broker is away nobody can be heard, so the services are asked directly."""
+    """While the broker is away nobody can be heard, so the services are asked directly.
+
+    A monitor that has only just started says nothing yet: after a deployment the others are still starting, too.
+    """
+    if facts.watching_since is not None and facts.now - facts.watching_since < limits.silent_after:
+        return Verdict(unknown=frozenset(limits.probed_services))
     if facts.broker.is_settled(facts.now, limits.silent_after):
         quiet = {service for service in limits.probed_services if not _is_heard(service, facts, limits)}
         return Verdict(unknown=frozenset(quiet))

@@ -90,6 +90,16 @@ def test_a_service_that_is_heard_again_is_ready_and_one_that_is_not_is_left_as_i
     assert not judge_readiness(facts(heard={}), LIMITS).is_well("checkout")
 
 
+def test_a_monitor_that_has_just_started_calls_nobody_unready():
+    """After a deployment everybody is starting: three criticals each time would teach people to look away."""
+    probe = Probe(False, "no answer", ago(1))
+    starting = facts(broker=AWAY, readiness={"checkout": probe}, watching_since=ago(29))
+    assert judge_readiness(starting, LIMITS).alerts == ()
+    assert not judge_readiness(starting, LIMITS).is_well("checkout")
+    settled = facts(broker=AWAY, readiness={"checkout": probe}, watching_since=ago(30))
+    assert subjects(judge_readiness(settled, LIMITS)) == ["checkout"]
+
+
 @pytest.mark.parametrize(
     ("broker", "expected"),
     [(AWAY, ["rabbitmq"]), (Broker(is_connected=False, since=ago(10)), ["rabbitmq"]), (JUST_BACK, [])],
