@@ -13,6 +13,7 @@ from aiohttp import web
 from deploy.standins.stripe.app import make_app
 from deploy.standins.stripe.config import Config
 from tests.integration.standins.receiver import Receiver
+from tests.integration.standins.schema_watch import SchemaWatch
 
 KEY = "sk_test_standin"
 PUBLISHABLE_KEY = "pk_test_standin"
@@ -55,10 +56,14 @@ async def serve(stack: AsyncExitStack, app: web.Application) -> str:
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
+    watch, apps = SchemaWatch(), list[web.Application]()
     async with AsyncExitStack() as stack:
 
         async def run(config: Config | None = None, retries: int = 0) -> StandIn:
-            url = await serve(stack, make_app(config or Config(capture_delay_s=0.05)))
+            app = make_app(config or Config(capture_delay_s=0.05))
+            app.middlewares.append(watch.middleware())
+            apps.append(app)
+            url = await serve(stack, app)
             session = await stack.enter_async_context(aiohttp.ClientSession())
             http = stripe.AIOHTTPClient(session=session, timeout=10)
             client = stripe.StripeClient(
@@ -67,6 +72,9 @@ async def start() -> AsyncIterator[Start]:
             return StandIn(url, session, client)
 
         yield run
+        for app in apps:
+            watch.look(app)
+    assert watch.problems == []
 
 
 @pytest.fixture
