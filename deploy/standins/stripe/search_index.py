@@ -8,6 +8,7 @@ Json = dict[str, Any]
 
 SEARCHED = ("amount", "created", "currency", "customer", "email", "name", "status")
 NOUNS = ("payment_intent", "charge", "customer")
+AT_EACH_WRITE = 4  # keeps up with the writing, so that no search has to wait for all of it
 
 
 class SearchIndex:
@@ -23,6 +24,7 @@ class SearchIndex:
         if thing["object"] in self._known:
             seen = {name: thing.get(name) for name in ("id", "object", *SEARCHED)}
             self._coming.append((self._time(), {**seen, "metadata": dict(thing["metadata"])}))
+            self._catch_up(most=AT_EACH_WRITE)
 
     def rows(self, noun: str, metadata: tuple[str, str] | None) -> list[Json]:
         """What is known by now, newest first; only those with this metadata, if it is given."""
@@ -31,11 +33,12 @@ class SearchIndex:
         if metadata is None:
             return list(reversed(known.values()))
         ids = self._by_metadata.get((noun, *metadata), {})
-        return sorted((known[one] for one in ids), key=lambda row: -row["created"])
+        return sorted((known[one] for one in reversed(ids)), key=lambda row: -row["created"])
 
-    def _catch_up(self) -> None:
-        until = self._time() - self._lag_s()
-        while self._coming and self._coming[0][0] <= until:
+    def _catch_up(self, most: int | None = None) -> None:
+        until, done = self._time() - self._lag_s(), 0
+        while self._coming and self._coming[0][0] <= until and done != most:
+            done += 1
             row = self._coming.popleft()[1]
             noun, row_id = row["object"], row["id"]
             for key, value in self._known[noun].get(row_id, {"metadata": {}})["metadata"].items():
