@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types contracts format chaos lock setup clean
+.PHONY: demo test check lint types contracts format chaos bench lock setup clean
 
 setup: .venv/ready
 
@@ -21,6 +21,9 @@ test: setup
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos
+
+bench: setup
+	@$(BIN)/python -m tests.bench
 
 check: lint types contracts test
 

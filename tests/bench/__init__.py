@@ -1,0 +1,1 @@
+"""Benchmarks: what the product costs beside the least that the same work can cost, measured in the same run."""
