@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types contracts format chaos bench lock setup clean
+.PHONY: demo test compose-test compose-secrets check lint types contracts format bench chaos lock setup clean
 
 setup: .venv/ready
 
@@ -24,6 +24,11 @@ chaos: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+compose-test: setup
+	@$(BIN)/python -m pytest -o addopts="--strict-markers -ra -v --durations=8" --timeout 1500 tests/compose
+
+compose-secrets:
+	@$(PYTHON) deploy/compose/prepare.py $(if $(DEV),--dev)
 
 check: lint types contracts test
 

@@ -1,7 +1,9 @@
 """Whatever goes wrong, as a problem document. What is our own fault is logged once, and not shown."""
 
+import errno
 import logging
 import math
+import socket
 
 import orjson
 from aiohttp import hdrs, web
@@ -67,13 +69,20 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _unexpected(error: Exception) -> AppError:
-    # A missing file is an OSError too, and no outage.
-    is_other_oserror = isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError)
-    if is_database_away(error) and not is_other_oserror:
+    if is_database_away(error) and not (isinstance(error, OSError) and not is_of_network(error)):
         log.warning("database away", extra={"reason": type(error).__name__})
         return DatabaseAway(retry_after_s=1)
     log.error("request failed", exc_info=error)
     return AppError()
+
+
+def is_of_network(error: OSError) -> bool:
+    """Whether it says that a host can't be reached; a missing file is an OSError too, and no outage.
+
+    In a network of containers the name or the address of one that is stopped is gone, and nothing refuses us.
+    """
+    unreachable = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
+    return isinstance(error, ConnectionError | TimeoutError | socket.gaierror) or error.errno in unreachable
 
 
 def _answer(request: web.Request, error: AppError) -> web.Response:
