@@ -16,7 +16,8 @@ LOOK = """
 import importlib.util, json, os, pathlib, sys
 found = {
     "user": os.getuid(),
-    "files": [path.relative_to("/app").as_posix() for path in pathlib.Path("/app").glob("*/*") if path.name != "__pycache__"],
+    "files": [path.relative_to("/app").as_posix() for path in pathlib.Path("/app").glob("*/*")
+              if path.name != "__pycache__"],
     "pip": importlib.util.find_spec("pip") is not None,
     "pytest": importlib.util.find_spec("pytest") is not None,
     "tests": [str(path) for path in pathlib.Path("/app").rglob("*test*")],

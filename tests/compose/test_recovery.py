@@ -24,9 +24,9 @@ async def test_a_killed_service_is_started_again_by_itself(suite: Suite, shopper
         before = (await asyncio.to_thread(suite.inspect, service))["RestartCount"]
         await asyncio.to_thread(suite.python, service, CRASH)
         await until(lambda name=service, count=before: _restarted(suite, name, count), f"{service} is back", 60)
+    await suite.healthy("webhooks", "checkout", "notifier")
     placed = await shopper.place()
     await shopper.pay(placed)
-    await suite.healthy("webhooks", "checkout", "notifier")
     await watch.until_mailed(placed.email, placed.number)
 
 
