@@ -1,6 +1,7 @@
 """What dies comes back, and nothing that was promised is lost meanwhile."""
 
 import asyncio
+import contextlib
 
 import aiohttp
 
@@ -15,14 +16,15 @@ for status in pathlib.Path("/proc").glob("[0-9]*/status"):
     facts = dict(line.split(":\\t", 1) for line in status.read_text().splitlines() if ":\\t" in line)
     if facts["PPid"] == "1" and int(facts["Pid"]) != os.getpid():
         os.kill(int(facts["Pid"]), signal.SIGKILL)
-        print("killed")
 """
 
 
 async def test_a_killed_service_is_started_again_by_itself(suite: Suite, shopper: Shopper, watch: Watch) -> None:
     for service in ("webhooks", "checkout", "notifier"):
         before = (await asyncio.to_thread(suite.inspect, service))["RestartCount"]
-        await asyncio.to_thread(suite.python, service, CRASH)
+        # The container may be gone before this command has ended, and it with it.
+        with contextlib.suppress(AssertionError):
+            await asyncio.to_thread(suite.python, service, CRASH)
         await until(lambda name=service, count=before: _restarted(suite, name, count), f"{service} is back", 60)
     await suite.healthy("webhooks", "checkout", "notifier")
     placed = await shopper.place()
@@ -36,6 +38,7 @@ async def _restarted(suite: Suite, service: str, before: int) -> bool:
 
 
 async def test_a_service_that_is_stopped_leaves_in_order(suite: Suite) -> None:
+    await suite.healthy(*SERVICES)
     for service in SERVICES:
         await asyncio.to_thread(suite.compose, "stop", service)
         found = await asyncio.to_thread(suite.inspect, service)
