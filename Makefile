@@ -24,6 +24,7 @@ chaos: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
 compose-test: setup
 	@$(BIN)/python -m pytest -o addopts="--strict-markers -ra -v --durations=8" --timeout 1500 tests/compose
 
