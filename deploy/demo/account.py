@@ -1,5 +1,6 @@
 """The account that the demo gives of itself: steps with ticks and times, readable while it runs."""
 
+import asyncio
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ class Step:
     ok: bool = False
     ms: int = 0
     is_skipped: bool = False
+    is_interrupted: bool = False
     logs: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
@@ -43,7 +45,7 @@ class Account:
 
     @property
     def failed(self) -> list[Step]:
-        return [step for step in self.steps if not step.ok]
+        return [step for step in self.steps if not step.ok and not step.is_interrupted]
 
     def say(self, text: str = "") -> None:
         self._write(text)
@@ -74,6 +76,9 @@ class Account:
         except Skipped as reason:
             step.ok = step.is_skipped = True
             self.detail(str(reason))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            step.is_interrupted = True
+            raise
         finally:
             self._step_began = None
             step.ms = round((time.monotonic() - began) * 1000)
@@ -86,9 +91,10 @@ class Account:
 
     def _end(self, step: Step, title: str) -> None:
         mark, colour = (self._tick, GREEN) if step.ok else (self._cross, RED)
-        if step.is_skipped:
+        ended = f"{step.ms / 1000:.1f} s"
+        if step.is_skipped or step.is_interrupted:
             mark, colour = self._dash, DIM
-        ended = "left out" if step.is_skipped else f"{step.ms / 1000:.1f} s"
+            ended = "left out" if step.is_skipped else "interrupted"
         self._write(f"  {self._in(colour, mark)} {title} {self._in(DIM, f'({ended})')}")
 
     def _in(self, colour: str, text: str) -> str:

@@ -13,6 +13,7 @@ import asyncpg
 
 from deploy.demo import databases
 from deploy.demo.backing import Backing, NoBacking
+from deploy.demo.vhost import given_vhost
 from shared.roles import SCHEMAS, SERVICES, drop_roles
 
 MANAGEMENT_PORT = 15672
@@ -46,6 +47,7 @@ async def own_database(backing: Backing, *, is_shared: bool) -> AsyncIterator[Da
         yield Database.on(backing.database_url, "kct")  # it ends with its server
         return
     prefix = f"kct{secrets.token_hex(4)}"
+    await _with_owner(backing.database_url, _refuse_without_roles)
     if await asyncio.to_thread(databases.may_create_database, backing.database_url):
         name = databases.fresh_name()
         database = Database.on(await asyncio.to_thread(backing.create_database, name), prefix)
@@ -73,7 +75,8 @@ async def own_broker(backing: Backing, *, is_shared: bool) -> AsyncIterator[str]
     name = f"kct-{secrets.token_hex(4)}"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http:
         if not await _make_vhost(http, management, name):
-            yield backing.amqp_url
+            async with given_vhost(backing.amqp_url, is_shared=is_shared):
+                yield backing.amqp_url
             return
         try:
             yield urlunsplit(urlsplit(backing.amqp_url)._replace(path=f"/{quote(name, safe='')}"))
@@ -107,6 +110,15 @@ async def _with_owner(url: str, act: Act) -> None:
         await act(conn)
     finally:
         await conn.close()
+
+
+async def _refuse_without_roles(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+    query = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
+    if not await conn.fetchval(query):
+        raise NoBacking(
+            "DATABASE_URL's user may not create roles, and every service has its own. Give a user with CREATEROLE "
+            "(and CREATEDB, for a database of our own), or unset DATABASE_URL for a private server."
+        )
 
 
 async def _refuse_if_used(conn: "asyncpg.Connection[asyncpg.Record]") -> None:

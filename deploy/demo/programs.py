@@ -12,6 +12,7 @@ from deploy.demo.ground import Database
 from deploy.demo.keys import StripeKeys
 from deploy.demo.private import free_ports
 from deploy.demo.supervisor import Program
+from deploy.demo.vhost import RETRY_STEPS_S
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("checkout", "webhooks", "notifier", "monitor")
@@ -22,7 +23,7 @@ SHARED_SETTINGS = {
     "ROLE_PREFIX": "",
     "METRICS_INTERVAL_S": "0.5",
     "REST_S": "0.05",
-    "RETRY_STEPS_S": "[0.5, 1, 2]",
+    "RETRY_STEPS_S": json.dumps(RETRY_STEPS_S),
     "REQUEST_LIMIT_PER_MINUTE": "100000",
     "DRAIN_S": "5",
 }

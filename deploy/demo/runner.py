@@ -81,7 +81,7 @@ def _run(account: Account, once: bool) -> None:
         with _setting_up(account, "backing", "PostgreSQL and RabbitMQ"):
             ground = stack.enter_context(backing.start(account.detail))
         asyncio.run(_on_stage(account, ground, keys, once))
-        account.say("Stopping; a moment.")
+        account.say("That was all; cleaning up.")
 
 
 @contextmanager
@@ -121,8 +121,9 @@ def _end_in_order(account: Account) -> None:
 
     def end() -> None:
         if running.cancelling():
-            account.detail("already stopping; a moment")
+            account.say("Already stopping; a moment.")
         else:
+            account.say("Stopping; a moment.")
             running.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
