@@ -1,0 +1,1 @@
+"""The demo's shop window: plain HTML, CSS and JavaScript modules, and the little server that hands them out."""

@@ -1,0 +1,188 @@
+// The till: address, then payment. The order is placed in between, once, whatever happens to the page or the line.
+
+import { addressForm, forgetAddress, showErrors } from "./address.js";
+import * as api from "./api.js";
+import { row, total } from "./basket-drawer.js";
+import * as basket from "./basket.js";
+import { config, standinUrl } from "./config.js";
+import { $, el, focus, say, show } from "./dom.js";
+import { chosenCurrency, price } from "./money.js";
+import { CLOSED, dress, trouble } from "./page.js";
+import { keyFor, orderLink, placed as rememberPlaced, placing, settled } from "./placing.js";
+import { failureText } from "./words.js";
+
+const cards = await import(standinUrl ? "./standin-card.js" : "./stripe-element.js");
+
+let catalogue = null;
+let isBusy = false;
+
+function busy(button, words) {
+  const before = button.textContent;
+  isBusy = true;
+  button.setAttribute("aria-disabled", "true"); // stays where the focus is, unlike a disabled one
+  button.textContent = words;
+  return () => {
+    isBusy = false;
+    button.removeAttribute("aria-disabled");
+    button.textContent = before;
+  };
+}
+
+function summary(lines, sum, currency) {
+  show($("#summary"), el("details", { open: matchMedia("(min-width: 52rem)").matches },
+    el("summary", {}, el("span", {}, "Your order"), el("strong", {}, price(sum, currency))),
+    el("ul", { class: "rows", role: "list" }, lines),
+    el("p", { class: "total" }, el("span", {}, "Total, delivery included"), el("strong", {}, price(sum, currency)))));
+}
+
+function basketSummary() {
+  const lines = basket.filled(catalogue);
+  summary(lines.map((line) => row(line, catalogue.currency)), total(lines), catalogue.currency);
+}
+
+function orderSummary({ order }) {
+  summary(order.lines.map((line) => row({
+    quantity: line.quantity,
+    product: catalogue.bySku.get(line.sku)?.product ?? { id: "", name: line.name },
+    variant: { ...(catalogue.bySku.get(line.sku)?.variant ?? { colour: line.variant, size: "" }), unit_price_minor: line.unit_price_minor, available: line.quantity },
+  }, order.currency)), order.total_minor, order.currency);
+}
+
+function step(name) {
+  for (const each of ["address", "payment"]) $(`#step-${each}`).toggleAttribute("aria-current", each === name);
+  $(`#step-${name}`).setAttribute("aria-current", "step");
+}
+
+function askAddress(notice = null) {
+  step("address");
+  basketSummary();
+  const form = addressForm(async (address) => {
+    if (isBusy) return;
+    const lines = basket.filled(catalogue).map(({ sku, quantity }) => ({ sku, quantity }));
+    const done = busy($("button[type=submit]", form), "One moment …");
+    await place(form, { ...address, locale: "en", currency: catalogue.currency, lines });
+    done();
+  });
+  show($("#step"), notice, form);
+}
+
+async function place(form, body) {
+  $(".notice", $("#step"))?.remove();
+  try {
+    const answer = await api.placeOrder(body, keyFor(body), () => say("The shop is busy. We keep trying; please stay on this page."));
+    enter(answer);
+  } catch (error) {
+    refused(form, error);
+  }
+}
+
+// Placed now, or found again after a reload.
+function enter(answer) {
+  rememberPlaced(answer);
+  const { payment } = answer.order;
+  if (payment === "awaiting" || payment === "failed") askPayment(answer);
+  else location.assign(orderLink(answer.order.id, answer.order_token));
+}
+
+function refused(form, error) {
+  if (error instanceof api.Problem && error.code === "out_of_stock") return outOfStock();
+  if (error instanceof api.Problem && showErrors(form, error.errors)) return;
+  const isLine = error instanceof api.Problem && error.errors.some(({ field }) => field.startsWith("lines"));
+  const words = isLine ? "Something in your basket can't be ordered like this. Please have a look at it."
+    : error instanceof api.Problem ? `We could not take the order: ${error.title || error.message}.`
+    : "We could not reach the shop. Your order was not placed twice: you can safely try again.";
+  const notice = trouble(words);
+  notice.append(isLine ? el("a", { href: "/#basket" }, "Look at the basket") : "");
+  form.before(notice);
+  focus(notice);
+}
+
+async function outOfStock() {
+  catalogue = await api.products(catalogue.currency).catch(() => catalogue);
+  const short = basket.filled(catalogue).filter((line) => line.quantity > line.variant.available);
+  const names = short.map((line) => `${line.product.name} (${line.variant.colour}, ${line.variant.size})`).join(" and ");
+  const notice = trouble(`Somebody was quicker: there is not enough left of ${names || "something in your basket"}. Nothing was ordered.`);
+  notice.append(el("a", { href: "/#basket" }, "Change the basket"));
+  askAddress(notice);
+  focus(notice);
+}
+
+async function askPayment(answer) {
+  step("payment");
+  orderSummary(answer);
+  const { order } = answer;
+  const place = el("div", { class: "card-form" }, el("p", { class: "soft" }, "One moment …"));
+  const problem = el("div", { class: "notice bad", role: "alert", tabindex: "-1", hidden: true });
+  const button = el("button", { type: "submit", class: "main" }, `Pay ${price(order.total_minor, order.currency)}`);
+  const until = new Date(order.reserved_until).toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" });
+  const form = el("form", { novalidate: true, "aria-labelledby": "payment-title" },
+    el("h2", { id: "payment-title", tabindex: "-1" }, "How would you like to pay?"),
+    el("p", { class: "soft" }, `Order ${order.number}. Your items are reserved until ${until}.`),
+    problem, place, button);
+  show($("#step"), form);
+  focus($("#payment-title"));
+  let card;
+  try {
+    card = await cards.mount(place, answer);
+  } catch {
+    show(place, trouble("The payment form did not load.", () => askPayment(answer)));
+    button.hidden = true;
+    return;
+  }
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (isBusy || !card.check()) return;
+    problem.hidden = true;
+    const done = busy(button, "Paying …");
+    const outcome = await card.pay(answer, new URL(`/order?id=${order.id}`, location.href).href);
+    // On the way to the bank the button stays as it is: the page is about to leave.
+    if (outcome.status !== "requires_action") {
+      done();
+      afterPaying(answer, outcome, problem);
+    }
+  });
+}
+
+function afterPaying(answer, { status, error }, problem) {
+  if (status === "incomplete") return;
+  if (status === "requires_payment_method") {
+    problem.replaceChildren(el("p", {}, failureText(error)));
+    problem.hidden = false;
+    focus(problem);
+    return;
+  }
+  // Paid, on its way, cancelled meanwhile, or nobody knows: the order's own page finds out.
+  location.assign(`${orderLink(answer.order.id, answer.order_token)}`.replace("?", status === "succeeded" ? "?paid&" : "?"));
+}
+
+async function resume() {
+  const before = placing();
+  if (!before?.orderId) return false;
+  try {
+    const answer = await api.placeOrder(before.body, before.key);
+    if (["awaiting", "failed", "processing"].includes(answer.order.payment)) {
+      enter(answer);
+      return true;
+    }
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+  }
+  settled(before.orderId); // over and done with: what is in the basket now is another order
+  return false;
+}
+
+async function open() {
+  try {
+    catalogue = await api.products(placing()?.body.currency ?? chosenCurrency(config.currencies));
+    if (await resume()) return;
+  } catch {
+    show($("#step"), trouble(CLOSED, open));
+    return;
+  }
+  if (basket.filled(catalogue).length) askAddress();
+  else show($("#step"), el("h2", {}, "Your basket is empty"), el("a", { class: "main", href: "/" }, "To the shop"));
+}
+
+addEventListener("pagehide", () => { if (!placing()) forgetAddress(); });
+dress();
+await open();
