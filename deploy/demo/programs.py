@@ -41,10 +41,11 @@ class Ports:
     smtp: int
     mail: int
     slack: int
+    storefront: int
 
     @classmethod
     def free(cls, webhooks: int | None = None) -> "Ports":
-        ports = cls(*free_ports(8))
+        ports = cls(*free_ports(9))
         return cls(**{**ports.__dict__, "webhooks": webhooks}) if webhooks else ports
 
 
@@ -73,7 +74,7 @@ class Setup:
         stripe = self.keys.url or self.url("stripe")
         return Addresses(
             **{f"{service}_url": self.url(service) for service in SERVICES},
-            storefront_url=f"{self.url('checkout')}/v1/products",
+            storefront_url=self.url("storefront"),
             dashboard_url=f"{self.url('monitor')}/dashboard",
             stripe_url=stripe,
             stripe_control_url=f"{stripe}/_control" if self.keys.is_standin else None,
@@ -98,6 +99,13 @@ def standins(setup: Setup) -> list[Program]:
         stripe = ("--port", str(ports.stripe), "--capture-delay", "0.2", *webhook, *setup.stripe_arguments)
         made.append(_standin(setup, "stripe", stripe, f"{addresses.stripe_control_url}/state"))
     return made
+
+
+def storefront(setup: Setup) -> Program:
+    addresses = setup.addresses()
+    given = ("--port", str(setup.ports.storefront), "--checkout-url", addresses.checkout_url)
+    argv = (sys.executable, "-m", "deploy.demo.storefront", *given, "--stripe-url", addresses.stripe_url)
+    return Program("storefront", argv, setup.logs / "storefront.log", health_url=f"{addresses.storefront_url}/healthz")
 
 
 def services(setup: Setup) -> list[Program]:
@@ -145,7 +153,9 @@ def _checkout(setup: Setup) -> dict[str, str]:
         "STRIPE_URL": setup.addresses().stripe_url,
         "ORDER_TOKEN_KEYS": secrets.token_urlsafe(32),
         "LINK_KEYS": setup.link_key,
-        "RESERVATION_S": "20",
+        "RESERVATION_S": "900",  # a person may try the shop; the walk shortens its own abandoned order
+        "CORS_ORIGINS": setup.url("storefront"),
+        "LIVE_LOOK_S": "0.3",
     }
 
 

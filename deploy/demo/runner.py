@@ -168,7 +168,7 @@ async def _stay(account: Account, stage: Stage) -> None:
     account.title("Where to look")
     account.addresses(
         {
-            "Products": addresses.storefront_url,
+            "Shop": addresses.storefront_url,
             "Monitor": addresses.dashboard_url,
             "Figures": f"{addresses.monitor_url}/metrics",
             "Mails": addresses.mail_url,

@@ -20,7 +20,7 @@ from deploy.demo.folders import make_folder
 from deploy.demo.ground import Database, own_broker, own_database
 from deploy.demo.keeper import death_signal
 from deploy.demo.keys import StripeKeys
-from deploy.demo.programs import ROOT, Ports, Setup, services, standins
+from deploy.demo.programs import ROOT, Ports, Setup, services, standins, storefront
 from deploy.demo.supervisor import INHERITED, Program, Supervisor
 
 CATALOGUE = ROOT / "deploy/demo/catalogue.toml"
@@ -110,7 +110,7 @@ class Stage:
 
     async def start(self) -> None:
         """Stand-ins, services and the goods on the shelf."""
-        programs = [*standins(self.setup), *services(self.setup)]
+        programs = [*standins(self.setup), *services(self.setup), storefront(self.setup)]
         self.programs = {program.name: program for program in programs}
         await asyncio.gather(self.supervisor.start(*programs, within_s=READY_WITHIN_S), self._fill_shelves())
 

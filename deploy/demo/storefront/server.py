@@ -85,9 +85,10 @@ def make_app(shop: Shop) -> web.Application:
 
 
 def _file(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Only files that were there at the start are served: no path of a request ever reaches the disk."""
+    """Read once, at the start: no path of a request ever reaches the disk."""
+    body = path.read_bytes()
 
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=path.read_bytes(), content_type=TYPES[path.suffix], charset="utf-8")
+        return web.Response(body=body, content_type=TYPES[path.suffix], charset="utf-8")
 
     return answer
