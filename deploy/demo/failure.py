@@ -1,5 +1,6 @@
 """What to tell when something went wrong: what failed, what the logs say last, and what to do next."""
 
+import json
 import shutil
 import traceback
 from pathlib import Path
@@ -17,7 +18,10 @@ from deploy.demo.walk.scene import Wrong
 EXPECTED = (StageFailed, NotHealthy, ServerFailed, TooLate, Wrong, Surprised, NoBacking)
 
 TAIL_LINES = 6
-LONGEST_LINE = 400
+LONGEST_LINE = 300
+
+#: What every line has, and nobody reads here.
+UNTOLD = {"ts", "level", "message", "service", "instance", "logger", "trace_id", "request_id"}
 
 
 def words(error: BaseException) -> str:
@@ -27,13 +31,28 @@ def words(error: BaseException) -> str:
 
 
 def show_tails(account: Account, logs: Path, names: tuple[str, ...]) -> None:
-    """The last lines of the logs that this failure is about."""
+    """The last lines of the logs that this failure is about, without the requests that went well."""
     for name in names:
         file = logs / f"{name}.log"
-        lines = file.read_text(errors="replace").splitlines()[-TAIL_LINES:] if file.exists() else []
+        lines = file.read_text(errors="replace").splitlines() if file.exists() else []
+        telling = [line for line in map(readable, lines) if line][-TAIL_LINES:]
         account.detail(f"the last of {name}'s log:")
-        for line in lines or ["(nothing)"]:
+        for line in telling or ["(nothing)"]:
             account.detail(f"  {line[:LONGEST_LINE]}")
+
+
+def readable(line: str) -> str:
+    """A line of a log as a person reads it: time, level, message, facts; nothing for an ordinary request."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(entry, dict) or "message" not in entry:
+        return line
+    if entry.get("logger") == "shared.web.access" and int(entry.get("status", 0)) < 400:
+        return ""
+    facts = " ".join(f"{name}={value}" for name, value in entry.items() if name not in UNTOLD)
+    return f"{str(entry.get('ts', ''))[11:23]} {entry.get('level', '')} {entry['message']} {facts}".rstrip()
 
 
 def keep(account: Account, logs: Path, place: Path) -> None:
