@@ -29,8 +29,8 @@ KCT Payments needs {missing}. Choose one:
                                export AMQP_URL=amqp://user:password@host:5672/
   2. Install Debian packages:  sudo apt-get install --no-install-recommends {packages}
                                (found by themselves afterwards; their own services need not run)
-  3. Use Docker:               docker compose up -d postgres rabbitmq
-                               and export the two URLs of choice 1 with the passwords from your .env file"""
+  3. Use Docker for all:       make compose-secrets DEV=1 && docker compose up -d --build --wait
+                               (docs/compose.md says more)"""
 
 
 class NoBacking(Exception):
