@@ -9,7 +9,7 @@ from aiohttp import web
 
 from services.webhooks import jobs
 from services.webhooks.actions import SERVICE
-from services.webhooks.handlers import POOL, RECEIVED, WEBHOOKS, routes
+from services.webhooks.handlers import POOL, RECEIVED, ROUTES, WEBHOOKS
 from services.webhooks.settings import WebhooksSettings
 from shared import metrics, outbox
 from shared.bus import Bus, Options, open_bus
@@ -36,7 +36,7 @@ def make(settings: WebhooksSettings) -> web.Application:
 
     app = make_app(
         settings,
-        routes,
+        ROUTES,
         ready_checks={"database": database, "broker": broker},
         max_body_bytes=settings.body_limit_bytes,
     )

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 
-from services.webhooks import actions, store
+from services.webhooks.actions import publishing
+from services.webhooks.store.publishing import select_backlog
 from shared import metrics, outbox
 from shared.bus import Bus
 from shared.db import Pool
@@ -21,7 +22,7 @@ async def publish_received(pool: Pool, bus: Bus, rung: asyncio.Event, rest_s: fl
     of a process that died between storing and publishing are found in the same way.
     """
     rung.clear()
-    done = await actions.publish_batch(pool, bus) if bus.is_connected else 0
+    done = await publishing.publish_batch(pool, bus) if bus.is_connected else 0
     if not done:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(rung.wait(), rest_s)
@@ -31,7 +32,7 @@ async def publish_received(pool: Pool, bus: Bus, rung: asyncio.Event, rest_s: fl
 async def measure_backlog(pool: Pool) -> int:
     """Sets the gauges of what waits; a job of its own, so that they are right when publishing hangs."""
     async with pool.worker() as conn:
-        backlog = await store.select_backlog(conn)
+        backlog = await select_backlog(conn)
     BACKLOG.set(backlog.count)
     BACKLOG_AGE.set(backlog.oldest_s)
     return 0

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from services.webhooks.actions import SERVICE
-from services.webhooks.handlers import POOL, RECEIVED, WEBHOOKS, routes
+from services.webhooks.handlers import POOL, RECEIVED, ROUTES, WEBHOOKS
 from services.webhooks.settings import WebhooksSettings
 from shared import logs, tracing
 from shared.settings import load
@@ -31,7 +31,7 @@ def main() -> None:
     settings = load(WebhooksSettings)
     logs.configure(SERVICE, settings.log_level, settings.instance)
     tracing.configure(SERVICE, settings.instance, settings.otlp_url)
-    app = make_app(settings, routes, max_body_bytes=settings.body_limit_bytes)
+    app = make_app(settings, ROUTES, max_body_bytes=settings.body_limit_bytes)
     app[WEBHOOKS], app[RECEIVED], app[POOL] = settings, asyncio.Event(), Nothing()  # type: ignore[misc]
     run(app, settings)
 

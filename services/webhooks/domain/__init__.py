@@ -13,9 +13,10 @@ from services.webhooks.domain.signature import (
     TimestampTooOld,
     verify,
 )
-from services.webhooks.domain.translation import TRANSLATIONS, Untranslatable, translate
+from services.webhooks.domain.translation import OF_NO_INTEREST, TRANSLATIONS, Untranslatable, translate
 
 __all__ = [
+    "OF_NO_INTEREST",
     "TRANSLATIONS",
     "BodyEmpty",
     "BodyNotText",

@@ -20,6 +20,10 @@ TRANSLATIONS: Mapping[str, type[PaymentEvent]] = {
 }
 
 
+# Why a stored event is not passed on.
+OF_NO_INTEREST = "no other service hears of this"
+
+
 class Untranslatable(ValueError):
     """A stored event of a type we pass on doesn't say what we would have to pass on."""
 

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from services.webhooks.actions import EVENT_AGE, EVENTS
+from services.webhooks.actions.counting import EVENTS
+from services.webhooks.actions.receiving import EVENT_AGE
 from shared import events, tracing
 from tests.stripe_events import (
     OTHER_SECRET,

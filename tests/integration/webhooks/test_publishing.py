@@ -7,10 +7,12 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.webhooks import actions, jobs, store
-from services.webhooks.actions import EVENTS
+from services.webhooks import jobs
+from services.webhooks.actions import publishing
+from services.webhooks.actions.counting import EVENTS
 from services.webhooks.app import BUS, RECEIVED
 from services.webhooks.handlers import POOL
+from services.webhooks.store import deliveries
 from shared import events, inbox
 from shared.bus import Message, Options, open_bus
 from shared.db import open_pool
@@ -78,10 +80,10 @@ async def test_what_a_dead_process_left_is_published_by_the_next_one(open_door, 
 async def test_a_crash_between_publishing_and_noting_it_acts_once(mute_door, rows, heard, pool, bus):
     await mute_door.deliver(an_event())
     with pytest.raises(Unavailable):
-        await actions.publish_batch(pool, DyingBus(bus))
+        await publishing.publish_batch(pool, DyingBus(bus))
     assert (await rows.one())["state"] == "received"
 
-    assert await actions.publish_batch(pool, bus) == 1
+    assert await publishing.publish_batch(pool, bus) == 1
     twice = await heard.at_least(2, "payment.")
     ids = {events.decode(message.body).id for message in twice}
     assert len(ids) == 1
@@ -98,14 +100,14 @@ async def test_a_row_that_can_not_be_translated_fails_alone(mute_door, rows, hea
     await mute_door.deliver(an_event())
     failed_before = EVENTS.labels(type=poison["type"], outcome="failed")._value.get()
 
-    assert await actions.publish_batch(pool, bus) == 3
+    assert await publishing.publish_batch(pool, bus) == 3
     states = {row["stripe_event_id"]: (row["state"], row["error"]) for row in await rows.all()}
     assert states.pop(poison["id"]) == ("failed", "amount is missing or misstated")
     assert set(states.values()) == {("published", None)}
     assert len(await heard.at_least(2, "payment.")) == 2
     assert [line.levelname for line in caplog.records if line.getMessage() == "event not translated"] == ["ERROR"]
     assert EVENTS.labels(type=poison["type"], outcome="failed")._value.get() == failed_before + 1
-    assert await actions.publish_batch(pool, bus) == 0  # and is not tried for ever
+    assert await publishing.publish_batch(pool, bus) == 0  # and is not tried for ever
 
 
 async def test_a_row_that_breaks_the_translation_fails_alone_and_repeats_nothing_of_itself(
@@ -119,7 +121,7 @@ async def test_a_row_that_breaks_the_translation_fails_alone_and_repeats_nothing
             """
         )
     await mute_door.deliver(an_event())
-    assert await actions.publish_batch(pool, bus) == 2
+    assert await publishing.publish_batch(pool, bus) == 2
     (broken,) = await rows.until("failed")
     assert broken["error"] == "not translated: JSONDecodeError"
     await rows.until("published")
@@ -127,21 +129,21 @@ async def test_a_row_that_breaks_the_translation_fails_alone_and_repeats_nothing
 
 async def test_what_the_broker_refuses_rests_and_is_tried_again(mute_door, rows, heard, pool, bus):
     await mute_door.deliver(an_event())
-    assert await actions.publish_batch(pool, RefusingBus()) == 0
+    assert await publishing.publish_batch(pool, RefusingBus()) == 0
     row = await rows.one()
     assert (row["state"], row["attempts"], row["error"]) == ("received", 1, "no queue")
-    assert await actions.publish_batch(pool, bus) == 0  # it rests
+    assert await publishing.publish_batch(pool, bus) == 0  # it rests
 
     async with pool.worker() as conn:
         await conn.execute("UPDATE stripe_events SET due_at = now()")
-    assert await actions.publish_batch(pool, bus) == 1
+    assert await publishing.publish_batch(pool, bus) == 1
     assert (await rows.one())["state"] == "published"
 
 
 async def test_two_publishers_share_the_work(mute_door, rows, heard, pool, bus):
     for _ in range(20):
         await mute_door.deliver(an_event())
-    await asyncio.gather(*(actions.publish_batch(pool, bus, limit=7) for _ in range(4)))
+    await asyncio.gather(*(publishing.publish_batch(pool, bus, limit=7) for _ in range(4)))
     assert {row["state"] for row in await rows.all()} == {"published"}
     messages = await heard.at_least(20, "payment.")
     assert len({message.message_id for message in messages}) == len(messages) == 20
@@ -195,7 +197,7 @@ async def test_without_the_unique_id_the_race_would_be_lost(door, rows, clean):
 
     async def look_then_insert() -> None:
         async with door.app[POOL].request() as conn:
-            if await store.select_digest(conn, event_id) is None:
+            if await deliveries.select_digest(conn, event_id) is None:
                 await together.wait()
                 await conn.execute(
                     """

@@ -1,49 +1,37 @@
-"""Taking in what Stripe delivers, and passing it on."""
+"""Taking in what Stripe delivers: 2xx means stored."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
-import orjson
-
-from services.webhooks import domain, store
-from services.webhooks.store import Delivery, Waiting
-from shared import events, metrics, outbox, tracing
-from shared.bus import Bus, Message
+from services.webhooks import domain
+from services.webhooks.actions import SERVICE
+from services.webhooks.actions.counting import EVENTS, type_label
+from services.webhooks.store import deliveries
+from services.webhooks.store.deliveries import Delivery
+from shared import metrics, outbox, tracing
 from shared.db import Connection, Pool, is_database_away
 from shared.errors import Unavailable
-from shared.events import Event, SecurityEvent, SecurityEventBodyChanged, SecurityLivemodeMismatch
+from shared.events import SecurityEvent, SecurityEventBodyChanged, SecurityLivemodeMismatch
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SERVICE = "webhooks"
-
-EVENTS = metrics.counter(
-    "webhooks_events_total", "Verified events, by type and what became of them.", ("type", "outcome")
-)
 EVENT_AGE = metrics.histogram(
     "webhooks_event_age_seconds",
     "From the time Stripe gives an event to the moment it is stored here.",
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 43200, 259200),
 )
 
-# Enough for a burst to share one transaction and its confirms, few enough to be done well within a second.
-BATCH = 200
-
-# How long an event that the broker would not take rests before it is tried again.
-REST_AFTER_REFUSAL = timedelta(seconds=5)
-
 # What we tell Stripe of the wait; it keeps to its own schedule, others in front of us may not.
 RETRY_AFTER_S = 5
 
 OTHER_MODE = "the event is of the other mode"
-OF_NO_INTEREST = "no other service hears of this"
+OF_NO_INTEREST = domain.OF_NO_INTEREST
 
 
 class NotStored(Unavailable):
@@ -59,11 +47,6 @@ class Request:
 
     headers: Mapping[str, str]
     client_address: str | None
-
-
-def type_label(event_type: str) -> str:
-    """Types come from outside, and every label value is memory: those without a meaning here are one."""
-    return event_type if event_type in domain.TRANSLATIONS else "other"
 
 
 async def receive(pool: Pool, body: bytes, request: Request, livemode: bool, timeout_s: float) -> None:
@@ -108,7 +91,7 @@ def _delivery(event: domain.StripeEvent, body: bytes, request: Request, livemode
 
 async def _store(pool: Pool, delivery: Delivery) -> str:
     async with pool.request() as conn:
-        if not await store.insert_delivery(conn, delivery):
+        if not await deliveries.insert_delivery(conn, delivery):
             return await _repeated(conn, delivery)
         if delivery.error == OTHER_MODE:
             detail = f"{delivery.event.id} says livemode={delivery.event.livemode}; it is not passed on"
@@ -118,7 +101,7 @@ async def _store(pool: Pool, delivery: Delivery) -> str:
 
 
 async def _repeated(conn: Connection, delivery: Delivery) -> str:
-    if await store.select_digest(conn, delivery.event.id) == delivery.event.digest:
+    if await deliveries.select_digest(conn, delivery.event.id) == delivery.event.digest:
         return "duplicate"
     detail = f"{delivery.event.id} came again and says something else; what came first stands"
     await _raise_alarm(conn, SecurityEventBodyChanged, delivery, detail)
@@ -147,77 +130,3 @@ def _take_note(task: asyncio.Task[Any]) -> None:
     """What an abandoned task ends with is of no use any more, but has to be looked at."""
     if not task.cancelled():
         task.exception()
-
-
-@dataclass(slots=True)
-class _Sorted:
-    """A batch, by what is to become of it."""
-
-    messages: dict[str, Message]
-    ignored: list[str]
-    failed: dict[str, str]
-
-
-async def publish_batch(pool: Pool, bus: Bus, limit: int = BATCH) -> int:
-    """Publishes the oldest events that wait, and marks them; answers how many are settled.
-
-    One transaction, held while the broker confirms: after a crash in between they are published again, under
-    the same ids. An event that can't be translated is marked as failed and holds nobody up.
-    """
-    async with pool.worker() as conn:
-        waiting = await store.claim_waiting(conn, limit)
-        if not waiting:
-            return 0
-        batch = _sort(waiting)
-        refused = await bus.publish(list(batch.messages.values())) if batch.messages else {}
-        reasons = {key: refused[message.id] for key, message in batch.messages.items() if message.id in refused}
-        await _mark(conn, batch, reasons)
-    _count(waiting, batch, reasons)
-    return len(waiting) - len(reasons)
-
-
-def _sort(waiting: list[Waiting]) -> _Sorted:
-    batch = _Sorted({}, [], {})
-    for row in waiting:
-        try:
-            event = domain.translate(orjson.loads(row.body))
-        except domain.Untranslatable as error:
-            batch.failed[row.stripe_event_id] = str(error)
-            continue
-        except Exception as error:  # a bug, and of one event alone; its text may repeat what a customer wrote
-            batch.failed[row.stripe_event_id] = f"not translated: {type(error).__name__}"
-            continue
-        if event is None:
-            batch.ignored.append(row.stripe_event_id)
-        else:
-            batch.messages[row.stripe_event_id] = _message(event, row.traceparent)
-    return batch
-
-
-def _message(event: Event, traceparent: str | None) -> Message:
-    return Message(event.id, event.type, events.encode(event), traceparent)
-
-
-async def _mark(conn: Connection, batch: _Sorted, reasons: Mapping[str, str]) -> None:
-    if published := [key for key in batch.messages if key not in reasons]:
-        await store.update_published(conn, published)
-    if batch.ignored:
-        await store.update_ignored(conn, batch.ignored, OF_NO_INTEREST)
-    for key, error in batch.failed.items():
-        await store.update_failed(conn, key, error)
-    if reasons:
-        await store.update_due(conn, list(reasons), next(iter(reasons.values())), REST_AFTER_REFUSAL)
-
-
-def _count(waiting: list[Waiting], batch: _Sorted, reasons: Mapping[str, str]) -> None:
-    for row in waiting:
-        key, outcome = row.stripe_event_id, "published"
-        if key in batch.failed:
-            outcome = "failed"
-            log.error("event not translated", extra={"stripe_event_id": key, "reason": batch.failed[key]})
-        elif key in batch.ignored:
-            outcome = "ignored"
-        elif key in reasons:
-            outcome = "refused"
-            log.warning("event not taken by the broker", extra={"stripe_event_id": key, "reason": reasons[key]})
-        EVENTS.labels(type=type_label(row.type), outcome=outcome).inc()

@@ -1,20 +1,15 @@
-"""The one route: `POST /webhooks/stripe`."""
+"""`POST /webhooks/stripe`: the door."""
 
-import asyncio
 import time
 
 from aiohttp import web
 
-from services.webhooks import actions, domain
-from services.webhooks.settings import WebhooksSettings
+from services.webhooks import domain
+from services.webhooks.actions import receiving
+from services.webhooks.handlers.keys import POOL, RECEIVED, WEBHOOKS
 from shared import metrics
-from shared.db import Pool
 from shared.permissions import Permission, permit
 from shared.web import reply, unlimited
-
-POOL = web.AppKey("POOL", Pool)
-RECEIVED = web.AppKey("RECEIVED", asyncio.Event)
-WEBHOOKS = web.AppKey("WEBHOOKS", WebhooksSettings)
 
 SIGNATURE_FAILURES = metrics.counter(
     "webhooks_signature_failures_total",
@@ -26,10 +21,7 @@ SIGNATURE_FAILURES = metrics.counter(
 KEPT_HEADERS = ("User-Agent", "Content-Type", "Via")
 LONGEST_HEADER = 300
 
-routes = web.RouteTableDef()
 
-
-@routes.post("/webhooks/stripe")
 @permit(Permission.STRIPE_SIGNATURE)
 @unlimited
 async def receive(request: web.Request) -> web.Response:
@@ -43,8 +35,8 @@ async def receive(request: web.Request) -> web.Response:
         SIGNATURE_FAILURES.labels(reason=refusal.code).inc()
         raise
     headers = {**_kept(request), "signed-at": str(signed_at)}
-    kept = actions.Request(headers, request["client_address"])
-    await actions.receive(request.app[POOL], body, kept, settings.livemode, settings.store_timeout_s)
+    kept = receiving.Request(headers, request["client_address"])
+    await receiving.receive(request.app[POOL], body, kept, settings.livemode, settings.store_timeout_s)
     request.app[RECEIVED].set()
     return reply({"received": True})
 

@@ -1,0 +1,13 @@
+"""What is counted of events, whoever does something with them."""
+
+from services.webhooks import domain
+from shared import metrics
+
+EVENTS = metrics.counter(
+    "webhooks_events_total", "Verified events, by type and what became of them.", ("type", "outcome")
+)
+
+
+def type_label(event_type: str) -> str:
+    """Types come from outside, and every label value is memory: those without a meaning here are one."""
+    return event_type if event_type in domain.TRANSLATIONS else "other"
