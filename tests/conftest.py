@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.demo.backing import EX_CONFIG, Backing, NoBacking, start
 from deploy.standins.slack.standin import SlackStandIn
 from deploy.standins.smtp.standin import SmtpStandIn
 
 pytest_plugins = ["tests.databases"]
+
+# A busy machine is no bug: an example may take as long as it needs.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
