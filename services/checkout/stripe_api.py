@@ -182,6 +182,8 @@ def _intent(intent: stripe.PaymentIntent) -> Intent:
 
 def snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
     """What decisions need of a PaymentIntent; its `latest_charge` need not be expanded."""
+    # The codes of a failure are optional, and the package raises for what Stripe left out (3-D Secure that failed has
+    # no decline code).
     charge, failure = intent.latest_charge, intent.last_payment_error
     metadata = {name: intent.metadata[name] for name in ("order_id", "attempt_id") if name in intent.metadata}
     return PaymentSnapshot(
@@ -193,10 +195,10 @@ def snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
         order_id=_uuid(metadata.get("order_id")),
         attempt_id=_uuid(metadata.get("attempt_id")),
         charge_id=charge.id if isinstance(charge, stripe.Charge) else charge,
-        failure_code=failure.code if failure else None,
-        decline_code=failure.decline_code if failure else None,
-        advice_code=failure.advice_code if failure else None,
-        network_decline_code=failure.network_decline_code if failure else None,
+        failure_code=getattr(failure, "code", None),
+        decline_code=getattr(failure, "decline_code", None),
+        advice_code=getattr(failure, "advice_code", None),
+        network_decline_code=getattr(failure, "network_decline_code", None),
     )
 
 

@@ -47,8 +47,10 @@ def _middlewares(settings: ServiceSettings) -> list[Middleware]:
         trace,
         measure,  # sees the status that goes out, so it stands outside of `errors`
         errors,  # whatever is raised below becomes a problem document
+        # A browser's question is answered without the permission for what it asks about, and outside of the limit:
+        # refused, it would hide from the page that there is a limit, and when to come again.
+        preflight,
         limit_requests(settings.request_limit_per_minute),
-        preflight,  # a browser's question is answered without the permission for what it asks about
         gate,
         limit_body,  # last: nobody's body is read before it is known that he may send one
     ]

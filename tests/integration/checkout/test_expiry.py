@@ -35,6 +35,14 @@ async def test_an_abandoned_order_is_cancelled_at_stripe_and_only_then_released(
     assert [tuple(row) for row in attempts] == [("cancel_intent", "succeeded"), ("create_intent", "succeeded")]
 
 
+async def test_an_order_whose_3d_secure_failed_is_released_in_time(brief, stripe, owner):
+    _, placed = await brief.place()
+    await stripe.pay(placed["payment_intent_id"], "pm_card_threeDSecure2Required")
+    await stripe.control("POST", f"payment_intents/{placed['payment_intent_id']}/authenticate", {"outcome": "fail"})
+    await until(owner, placed, "expired")
+    assert await stock_of(owner) == (60, 0)
+
+
 async def test_an_order_that_turns_out_to_be_paid_is_settled_instead(checkout, stripe, owner):
     """No webhook arrives in this test: only the refused cancellation tells."""
     _, placed = await checkout.place()

@@ -133,3 +133,13 @@ async def test_the_order_is_shown_to_its_token_and_to_nobody_else(checkout):
     status, shown = await checkout.get(path, headers=headers)
     assert (status, shown) == (200, mine["order"])
     assert (await checkout.get("/v1/orders/not-a-uuid", headers=headers))[1]["code"] == "malformed_id"
+
+
+async def test_the_same_key_finds_the_order_after_3d_secure_that_failed(checkout, stripe):
+    """Its failure has a code and no decline code."""
+    key = str(uuid4())
+    _, first = await checkout.place(an_order(), key)
+    await stripe.pay(first["payment_intent_id"], "pm_card_threeDSecure2Required")
+    await stripe.control("POST", f"payment_intents/{first['payment_intent_id']}/authenticate", {"outcome": "fail"})
+    status, again = await checkout.place(an_order(), key)
+    assert (status, again["payment_intent_id"]) == (201, first["payment_intent_id"])

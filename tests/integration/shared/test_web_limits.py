@@ -54,6 +54,14 @@ async def test_who_asks_too_often_is_told_when_to_come_back(client: ClientSessio
     assert refused() == before + 2
 
 
+async def test_a_browser_that_asks_whether_it_may_ask_is_not_held_back(client: ClientSession) -> None:
+    """A refused preflight would look like a refusal of the shop, and hide when to come back."""
+    assert [await ask(client) for _ in range(4)][-1] == 429
+    headers = {"X-Forwarded-For": "203.0.113.7", "Origin": SHOP, "Access-Control-Request-Method": "GET"}
+    async with client.options("/limited", headers=headers) as response:
+        assert response.status == 204
+
+
 async def test_others_are_not_held_back(client: ClientSession) -> None:
     assert [await ask(client) for _ in range(4)][-1] == 429
     assert await ask(client, address="203.0.113.8") == 200

@@ -183,6 +183,8 @@ async function open() {
   else show($("#step"), el("h2", {}, "Your basket is empty"), el("a", { class: "main", href: "/" }, "To the shop"));
 }
 
+// Back from the bank or the shop to the page as it was left, "Paying …" and all: it starts anew instead.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 addEventListener("pagehide", () => { if (!placing()) forgetAddress(); });
 dress();
 await open();

@@ -61,6 +61,12 @@ async function open() {
   }
 }
 
+// Back to the page as it was left: basket and stock may have changed meanwhile.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  dispatchEvent(new Event("basket"));
+  open();
+});
 dress();
 tools();
 await open();

@@ -1,0 +1,80 @@
+"""Behind the page: what became of it all, and what happens in the shop meanwhile."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.demo.stage import Stage
+from deploy.demo.waiting import until
+from deploy.demo.watching import Watcher
+
+
+@dataclass(frozen=True)
+class Backstage:
+    stage: Stage
+    watcher: Watcher
+
+    async def orders_and_intents(self, email: str) -> tuple[int, int]:
+        """How many orders this customer has, and how many PaymentIntents Stripe has for them."""
+        orders = await self.stage.look("SELECT id::text FROM checkout.orders WHERE email = $1", email)
+        ids = {row["id"] for row in orders}
+        intents = (await self.watcher.control("GET", "payment_intents"))["payment_intents"]
+        return len(ids), sum(intent["metadata"].get("order_id") in ids for intent in intents)
+
+    async def put_on_shelf(self, sku: str, available: int) -> None:
+        """As if others had bought or returned some."""
+        await self._change(
+            """
+            WITH changed AS (
+                UPDATE checkout.stock s SET on_hand = s.reserved + $2 FROM checkout.stock before
+                WHERE s.sku = $1 AND before.sku = s.sku RETURNING s.sku, s.on_hand - before.on_hand AS change
+            )
+            INSERT INTO checkout.stock_journal (id, sku, on_hand_change, reserved_change, reason)
+            SELECT gen_random_uuid(), sku, change, 0, 'adjusted' FROM changed
+            """,
+            sku,
+            available,
+        )
+
+    async def let_expire(self, email: str) -> None:
+        """The customer's reservation ends now; returns when it has ended."""
+        await self._change(
+            "UPDATE checkout.orders SET reserved_until = now(), expiry_due_at = now() WHERE email = $1", email
+        )
+        await self.until_payment_is("expired", email)
+
+    async def bank_is_working(self, email: str) -> None:
+        """As after a payment that takes days; no card does that."""
+        await self._change("UPDATE checkout.orders SET payment = 'processing' WHERE email = $1", email)
+
+    async def hold(self, email: str) -> None:
+        """Something about the payment differs from the order."""
+        await self._change("UPDATE checkout.orders SET hold = 'payment_differs' WHERE email = $1", email)
+
+    async def link_in_mail(self, email: str) -> str:
+        """To checkout's own page of the order."""
+        (mail, *_) = await self.watcher.until_mailed(email)
+        detail = await self.watcher.get(f"{self.stage.addresses.mail_url}/api/messages/{mail['id']}")
+        (link, *_) = re.findall(rf"{self.stage.addresses.checkout_url}/orders/\S+", detail["text"])
+        return str(link)
+
+    async def until_payment_is(self, payment: str, email: str) -> None:
+        async def probe() -> bool:
+            rows = await self.stage.look("SELECT payment FROM checkout.orders WHERE email = $1", email)
+            return [row["payment"] for row in rows] == [payment]
+
+        await until(probe, f"the order of {email} is {payment}", within_s=20)
+
+    async def stripe_will(self, **fault: Any) -> None:
+        """Order a fault of Stripe's stand-in."""
+        await self.watcher.control("POST", "faults", fault)
+
+    async def events_come_late(self, delay_s: float) -> None:
+        await self.watcher.control("POST", "deliveries/rules", {"delay_s": delay_s})
+
+    async def fair_weather(self) -> None:
+        await self.watcher.control("DELETE", "faults")
+        await self.watcher.control("DELETE", "deliveries/rules")
+
+    async def _change(self, statement: str, *arguments: object) -> None:
+        await self.stage.look(statement, *arguments, as_owner=True)

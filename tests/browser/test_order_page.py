@@ -1,0 +1,109 @@
+"""An order by its link: live, after reloads, in a mail, and to nobody without the link."""
+
+from urllib.parse import urlsplit
+
+from playwright.async_api import expect
+
+from tests.browser.window import CHALLENGED, Window
+
+
+async def test_the_page_changes_by_itself_when_the_payment_is_settled(window: Window, backstage):
+    """Stripe's events come late: meanwhile the page says that it is confirming; then it thanks, without a reload."""
+    await backstage.events_come_late(1.5)
+    await window.order()
+    await window.pay()
+    await window.sees_state("confirming", "We are confirming your payment")
+    await window.page.evaluate("window.isTheSamePage = true")
+    await window.sees_thanks()
+    assert await window.page.evaluate("window.isTheSamePage")
+    assert sum("/events" in each for each in window.asked) == 1  # told over one stream, not asked for
+
+
+async def test_reloading_while_waiting_goes_on_waiting(open_window, backstage):
+    await backstage.events_come_late(2)
+    window = await open_window("phone")
+    await window.order()
+    await window.pay()
+    await window.sees_state("confirming", "We are confirming your payment")
+    await window.page.reload()
+    await expect(window.page.get_by_role("heading", level=1)).not_to_have_text("The payment was not completed")
+    await window.sees_thanks()
+
+
+async def test_two_tabs_of_one_order_change_together(open_window):
+    """One waits at the link while the other pays."""
+    window = await open_window("desktop")
+    await window.order()
+    link = await window.order_link()
+    await window.pay(CHALLENGED)
+    await expect(window.page.get_by_role("heading", name="Your bank asks")).to_be_visible()
+    visitor = await open_window("phone")
+    await visitor.page.goto(link)
+    await visitor.sees_state("awaiting", "Waiting for your payment")
+    await expect(visitor.page.locator("#state")).to_contain_text("go back to the window in which you placed the order")
+    await window.answer_bank("Yes, pay")
+    await window.sees_thanks()
+    await visitor.sees_thanks()
+
+
+async def test_the_link_in_the_mail_shows_the_order_without_a_script(open_window, backstage):
+    window = await open_window("phone")
+    await window.order()
+    await window.pay()
+    await window.sees_thanks()
+    (mail,) = await backstage.watcher.until_mailed(window.email)
+    reader = await open_window("phone", java_script_enabled=False)
+    await reader.page.goto(f"{reader.addresses.mail_url}/messages/{mail['id']}")
+    link = reader.page.locator(f"main a[href^='{reader.addresses.checkout_url}/orders/']").first
+    await reader.page.goto(await link.get_attribute("href") or "")
+    await expect(reader.page.get_by_role("heading", level=1)).to_have_text("Paid")
+    await expect(reader.page.get_by_role("table")).to_contain_text("Silk tie")
+
+
+async def test_the_link_of_the_page_opens_it_again_elsewhere(open_window):
+    window = await open_window("desktop")
+    await window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await window.order()
+    await window.pay()
+    await window.sees_thanks()
+    await window.button("Copy the link to this order").click()
+    await expect(window.button("Copied")).to_be_focused()
+    link = await window.page.evaluate("navigator.clipboard.readText()")
+    assert urlsplit(link).fragment  # the token, where no server sees it
+    elsewhere = await open_window("phone")
+    await elsewhere.page.goto(link)
+    await elsewhere.sees_thanks()
+
+
+async def test_a_link_that_is_cut_off_or_wrong_shows_nothing(open_window):
+    window = await open_window("phone")
+    await window.order()
+    link = await window.order_link()
+    stranger = await open_window("phone")
+    stranger.may_fail = {403}
+    for wrong in (link.partition("#")[0], link[:-4]):
+        await stranger.page.goto("about:blank")
+        await stranger.page.goto(wrong)
+        await stranger.sees_state("refused", "We can't show this order")
+        await expect(stranger.page.get_by_role("heading", level=1)).to_be_focused()
+
+
+async def test_an_order_that_was_not_paid_in_time_leads_back_to_the_shop(window: Window, backstage):
+    await window.order()
+    link = await window.order_link()
+    await backstage.let_expire(window.email)
+    await window.page.goto(link)
+    await window.sees_state("expired", "The reservation has ended")
+    await window.link("Back to the shop").click()
+    await expect(window.button("Basket, 1 piece")).to_be_visible()
+    await window.go("/checkout")
+    await expect(window.button("Continue to payment")).to_be_visible()  # a new order
+
+
+async def test_paying_when_the_time_is_over_takes_no_money(open_window, backstage):
+    window = await open_window("phone")
+    window.may_fail = {400}
+    await window.order()
+    await backstage.let_expire(window.email)
+    await window.pay()
+    await window.sees_state("expired", "The reservation has ended")
