@@ -8,9 +8,10 @@ import logging
 from uuid import UUID
 
 from shared import events, metrics, tracing
-from shared.bus import Bus, Message
+from shared.bus import Bus
 from shared.db import Connection, Pool
 from shared.events import Event
+from shared.publishing import Message
 
 log = logging.getLogger(__name__)
 
