@@ -32,6 +32,17 @@ async def stage(conn: Connection, event: Event) -> None:
     )
 
 
+async def stage_once(conn: Connection, event: Event) -> None:
+    """The same, for an event whose id says what it is about: while that id is kept, it is announced no second time."""
+    await conn.execute(
+        "INSERT INTO outbox (id, type, body, traceparent) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        event.id,
+        event.type,
+        events.encode(event),
+        tracing.current_traceparent(),
+    )
+
+
 async def relay(pool: Pool, bus: Bus) -> int:
     """Publishes one batch of what was staged; answers how many events got through."""
     if not bus.is_connected:
