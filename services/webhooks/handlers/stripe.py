@@ -6,7 +6,7 @@ from aiohttp import web
 
 from services.webhooks import domain
 from services.webhooks.actions import receiving
-from services.webhooks.handlers.keys import POOL, RECEIVED, WEBHOOKS
+from services.webhooks.handlers.keys import RECEIVED, STORE, WEBHOOKS
 from shared import metrics
 from shared.permissions import Permission, permit
 from shared.web import reply, unlimited
@@ -34,9 +34,8 @@ async def receive(request: web.Request) -> web.Response:
     except domain.Refused as refusal:
         SIGNATURE_FAILURES.labels(reason=refusal.code).inc()
         raise
-    headers = {**_kept(request), "signed-at": str(signed_at)}
-    kept = receiving.Request(headers, request["client_address"])
-    await receiving.receive(request.app[POOL], body, kept, settings.livemode, settings.store_timeout_s)
+    kept = receiving.Request(_kept(request), request["client_address"], signed_at)
+    await receiving.receive(request.app[STORE], body, kept, settings.expected())
     request.app[RECEIVED].set()
     return reply({"received": True})
 
