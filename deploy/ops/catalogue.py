@@ -23,6 +23,7 @@ class VariantEntry(BaseModel):
     size: Annotated[str, Field(min_length=1)]
     colour: Annotated[str, Field(min_length=1)]
     on_hand: Annotated[int, Field(ge=0)]
+    low_at: Annotated[int, Field(ge=0)] = 0
 
 
 class ProductEntry(BaseModel):

@@ -2,13 +2,15 @@
 
 import argparse
 import asyncio
+import getpass
 import sys
 from pathlib import Path
 
 import asyncpg
 
-from deploy.ops import catalogue, dead_letters
+from deploy.ops import catalogue, dead_letters, stock
 from deploy.ops.settings import OpsSettings
+from services.checkout.domain import ADJUSTMENTS
 from shared.errors import AppError
 from shared.settings import load
 
@@ -31,6 +33,15 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("import-catalogue", help="products, variants, prices and first stock from a file")
     command.add_argument("file", type=Path)
     command.set_defaults(run=catalogue.import_file)
+
+    command = commands.add_parser("adjust-stock", help="pieces that were counted, broken, lost, returned or delivered")
+    command.add_argument("sku")
+    command.add_argument("--by", type=int, required=True, help="how many more (3) or fewer (-2) there are")
+    command.add_argument("--reason", required=True, choices=[reason.value for reason in ADJUSTMENTS])
+    command.add_argument("--note", help="what the journal shall say about it")
+    command.add_argument("--actor", default=getpass.getuser(), help="who did it (default: your login)")
+    command.add_argument("--yes", action="store_true", help="do it; without this it only says what would change")
+    command.set_defaults(run=stock.adjust)
 
     command = commands.add_parser("dead-letters", help="how many messages each queue could not handle")
     command.set_defaults(run=dead_letters.show)
