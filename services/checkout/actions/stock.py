@@ -30,12 +30,12 @@ async def reserve(conn: Connection, order_id: UUID, lines: list[Line]) -> None:
     try:
         await move(conn, order_id, Reason.RESERVED, lines)
     except asyncpg.CheckViolationError as error:
-        raise _out_of_stock(_short_sku(error), lines) from error
+        raise _out_of_stock(short_sku(error), lines) from error
 
 
 async def move(conn: Connection, order_id: UUID, reason: Reason, lines: list[Line]) -> None:
     """Reserves, releases or sells the pieces of an order; the caller holds the order."""
-    await _change(conn, domain.changes(reason, lines), Cause(reason, ACTOR, order_id))
+    await change(conn, domain.changes(reason, lines), Cause(reason, ACTOR, order_id))
 
 
 async def adjust(pool: Pool, wanted: Adjustment, actor: str, *, is_preview: bool = False) -> tuple[Stock, Stock]:
@@ -43,7 +43,7 @@ async def adjust(pool: Pool, wanted: Adjustment, actor: str, *, is_preview: bool
 
     Raises NotFound, Invalid for a reason that contradicts its sign, BelowReserved.
     """
-    change = domain.adjustment(wanted)
+    asked = domain.adjustment(wanted)
     async with pool.worker() as conn:
         before = await _stock_of(conn, wanted.sku)
         if before.on_hand + wanted.by < before.reserved:
@@ -52,9 +52,9 @@ async def adjust(pool: Pool, wanted: Adjustment, actor: str, *, is_preview: bool
         if is_preview:
             return before, after
         try:
-            [changed] = await _change(conn, [change], Cause(wanted.reason, actor, note=wanted.note))
+            [changed] = await change(conn, [asked], Cause(wanted.reason, actor, note=wanted.note))
         except asyncpg.CheckViolationError as error:
-            _short_sku(error)
+            short_sku(error)
             raise _below_reserved(before) from error
         after = await _stock_of(conn, wanted.sku)
         details: dict[str, object] = {"by": wanted.by, "number": changed.number, "on_hand": after.on_hand}
@@ -65,14 +65,15 @@ async def adjust(pool: Pool, wanted: Adjustment, actor: str, *, is_preview: bool
         return before, after
 
 
-async def _change(conn: Connection, changes: list[Change], cause: Cause) -> list[Changed]:
+async def change(conn: Connection, changes: list[Change], cause: Cause) -> list[Changed]:
+    """Makes the changes and announces what has become short. Raises as `store.stock.change_stock` does."""
     changed = await store.change_stock(conn, changes, cause)
     CHANGES.labels(reason=cause.reason).inc(len(changed))
-    await announce(conn, changed)
+    await _announce(conn, changed)
     return changed
 
 
-async def announce(conn: Connection, changed: list[Changed]) -> None:
+async def _announce(conn: Connection, changed: list[Changed]) -> None:
     """Stages an event for each SKU that crossed a level: once, since changes of a SKU happen one after another."""
     for each in changed:
         if crossing := domain.crossing(each):
@@ -96,7 +97,7 @@ async def _stock_of(conn: Connection, sku: str) -> Stock:
     return found[sku]
 
 
-def _short_sku(error: asyncpg.CheckViolationError) -> str:
+def short_sku(error: asyncpg.CheckViolationError) -> str:
     """Which SKU there is too little of; any other violated constraint is a bug, and stays what it is."""
     if error.constraint_name != store.OVERSOLD_CONSTRAINT:
         raise error

@@ -1,5 +1,6 @@
 """What an order is, what it costs and how it may move. Pure: the clock, ids and prices are arguments."""
 
+from services.checkout.domain.catalogue import Difference, Fields, Known, Row, compare
 from services.checkout.domain.failures import CATEGORIES, failure_category
 from services.checkout.domain.idempotency import KeyReused, sha256
 from services.checkout.domain.orders import (
@@ -51,9 +52,12 @@ __all__ = [
     "Change",
     "Changed",
     "Crossing",
+    "Difference",
+    "Fields",
     "Hold",
     "IllegalMove",
     "KeyReused",
+    "Known",
     "Level",
     "Line",
     "Offer",
@@ -63,10 +67,12 @@ __all__ = [
     "Reason",
     "Received",
     "Resync",
+    "Row",
     "Stock",
     "Wanted",
     "adjustment",
     "changes",
+    "compare",
     "crossing",
     "failure_category",
     "level",
