@@ -155,6 +155,30 @@ class OrderHeld(OrderEvent):
     reason: str
 
 
+class StockEvent(Event):
+    """The available pieces of a SKU crossed a level. `number` counts its changes: a higher one is later."""
+
+    sku: str
+    number: int
+    level: str  # enough, low (`low_at` or fewer), out
+    available: int
+    low_at: int
+
+
+class StockLow(StockEvent):
+    type: ClassVar[str] = "stock.low"
+
+
+class StockOut(StockEvent):
+    type: ClassVar[str] = "stock.out"
+
+
+class StockBack(StockEvent):
+    """Can be bought again after it was sold out, or is more than low again."""
+
+    type: ClassVar[str] = "stock.back"
+
+
 class MailEvent(Event):
     """What became of a mail. The recipient's address is not in it."""
 

@@ -1,18 +1,33 @@
 """Money: integer minor units and a currency. No floats anywhere."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-# Decimals of the currencies we know; ISO 4217. Stripe writes amounts in these minor units, except that it
-# treats ISK and UGX as if they had two decimals (docs.stripe.com/currencies, "special cases").
+# Decimals of the currencies we know, as Stripe writes their amounts: ISO 4217, except that ISK and UGX, which have no
+# decimals, are written with two zeros (docs.stripe.com/currencies: "zero-decimal", "three-decimal", "special cases").
+_ZERO = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
+_TWO = """
+aed aud bgn brl cad chf cny czk dkk eur gbp hkd idr ils inr isk mxn myr nok nzd php pln ron sar sek sgd thb try twd uah
+ugx usd zar
+"""
+_THREE = "bhd jod kwd omr tnd"
 EXPONENTS = {
-    "aud": 2, "bhd": 3, "cad": 2, "chf": 2, "czk": 2, "dkk": 2, "eur": 2, "gbp": 2, "hkd": 2, "jpy": 0,
-    "krw": 0, "kwd": 3, "mxn": 2, "nok": 2, "nzd": 2, "pln": 2, "sek": 2, "sgd": 2, "usd": 2,
-}  # fmt: skip
+    currency: decimals for decimals, names in ((0, _ZERO), (2, _TWO), (3, _THREE)) for currency in names.split()
+}
+
+# Three-decimal amounts must end in 0, ISK and UGX in 00: nothing smaller can be paid by card.
+STEPS = {**{currency: 10 for currency, decimals in EXPONENTS.items() if decimals == 3}, "isk": 100, "ugx": 100}
+
+_AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,4}))?")
 
 
 class UnknownCurrency(ValueError):
     """The currency is not in EXPONENTS: its decimals are not known, so no amount in it can be right."""
+
+
+class UnreadableAmount(ValueError):
+    """A text is no amount of its currency; the message says what one looks like."""
 
 
 class MixedCurrencies(ValueError):
@@ -25,6 +40,35 @@ def exponent(currency: str) -> int:
         return EXPONENTS[currency]
     except KeyError:
         raise UnknownCurrency(f"the currency {currency!r} is not known") from None
+
+
+def step(currency: str) -> int:
+    """The smallest difference between two amounts that Stripe can charge, in minor units."""
+    exponent(currency)
+    return STEPS.get(currency, 1)
+
+
+def round_half_up(numerator: int, denominator: int, currency: str) -> int:
+    """numerator / denominator as minor units that can be charged; halves go up. Neither is negative."""
+    unit = step(currency)
+    denominator *= unit
+    return (2 * numerator + denominator) // (2 * denominator) * unit
+
+
+def parse_amount(text: str, currency: str) -> "Money":
+    """An amount as people write it ("129.90"), exact. Raises UnreadableAmount, also for what Stripe can't charge."""
+    decimals, found = exponent(currency), _AMOUNT.fullmatch(text)
+    example = Money(12_900_000 // 10 ** (5 - decimals), currency).major()
+    if found is None:
+        raise UnreadableAmount(f"is no amount; write it like {example}, without a sign, a unit or thousands")
+    whole, fraction = found[1], found[2] or ""
+    if len(fraction) > decimals:
+        raise UnreadableAmount(f"has more than the {decimals} decimals of {currency.upper()}; write it like {example}")
+    amount_minor = int(whole + fraction.ljust(decimals, "0"))
+    if amount_minor % step(currency):
+        smallest = Money(step(currency), currency).major()
+        raise UnreadableAmount(f"can't be paid by card: Stripe takes {currency.upper()} in steps of {smallest}")
+    return Money(amount_minor, currency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`import-catalogue`: fills the shop from a TOML file such as deploy/demo/catalogue.toml."""
+"""`import-catalogue`: fills the shop from a TOML file such as deploy/demo/catalogue.toml, or from CSV."""
 
 import argparse
 import tomllib
@@ -7,13 +7,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deploy.ops import csv_import
 from deploy.ops.settings import OpsSettings
+from deploy.ops.unreadable import Unreadable
 from services.checkout.actions import catalogue
 from shared.db import open_pool
-
-
-class Unreadable(Exception):
-    """The file is no catalogue; the message names the place."""
 
 
 class VariantEntry(BaseModel):
@@ -23,6 +21,7 @@ class VariantEntry(BaseModel):
     size: Annotated[str, Field(min_length=1)]
     colour: Annotated[str, Field(min_length=1)]
     on_hand: Annotated[int, Field(ge=0)]
+    low_at: Annotated[int, Field(ge=0)] = 0
 
 
 class ProductEntry(BaseModel):
@@ -56,7 +55,10 @@ def read(path: Path) -> Catalogue:
 
 
 async def import_file(settings: OpsSettings, arguments: argparse.Namespace) -> None:
-    """Imports the file and says what it brought."""
+    """Imports the file and says what it brought; of a CSV file, first, what it would bring."""
+    if arguments.file.suffix.lower() == ".csv":
+        await csv_import.import_file(settings, arguments)
+        return
     found = read(arguments.file)
     async with open_pool(settings.database_url.get_secret_value(), "checkout", settings.role_prefix, 2) as pool:
         products = [product.model_dump() for product in found.products]

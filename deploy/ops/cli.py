@@ -2,13 +2,17 @@
 
 import argparse
 import asyncio
+import getpass
 import sys
 from pathlib import Path
 
 import asyncpg
 
-from deploy.ops import catalogue, dead_letters
+from deploy.ops import catalogue, dead_letters, stock
 from deploy.ops.settings import OpsSettings
+from deploy.ops.unreadable import Unreadable
+from services.checkout.actions.importing import ImportRefused
+from services.checkout.domain import ADJUSTMENTS
 from shared.errors import AppError
 from shared.settings import load
 
@@ -18,7 +22,9 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         asyncio.run(arguments.run(load(OpsSettings), arguments))
-    except (AppError, catalogue.Unreadable) as error:
+    except (AppError, Unreadable) as error:
+        for each in error.errors if isinstance(error, ImportRefused) else ():
+            print(f"{each.field}: {each.detail}", file=sys.stderr)
         sys.exit(f"ops: {error}")
     except (OSError, asyncpg.PostgresError) as error:
         sys.exit(f"ops: {type(error).__name__}: {error}. Are OPS_DATABASE_URL and OPS_AMQP_URL right?")
@@ -28,9 +34,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.ops", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("import-catalogue", help="products, variants, prices and first stock from a file")
+    command = commands.add_parser(
+        "import-catalogue", help="products, variants, prices and stock from a file: TOML at once, CSV after a preview"
+    )
     command.add_argument("file", type=Path)
+    command.add_argument("--yes", action="store_true", help="write what the preview of a CSV file shows")
+    command.add_argument(
+        "--deactivate-missing", action="store_true", help="take off sale what is in the shop and not in the CSV file"
+    )
     command.set_defaults(run=catalogue.import_file)
+
+    command = commands.add_parser("adjust-stock", help="pieces that were counted, broken, lost, returned or delivered")
+    command.add_argument("sku")
+    command.add_argument("--by", type=int, required=True, help="how many more (3) or fewer (-2) there are")
+    command.add_argument("--reason", required=True, choices=[reason.value for reason in ADJUSTMENTS])
+    command.add_argument("--note", help="what the journal shall say about it")
+    command.add_argument("--actor", default=getpass.getuser(), help="who did it (default: your login)")
+    command.add_argument("--yes", action="store_true", help="do it; without this it only says what would change")
+    command.set_defaults(run=stock.adjust)
 
     command = commands.add_parser("dead-letters", help="how many messages each queue could not handle")
     command.set_defaults(run=dead_letters.show)

@@ -9,11 +9,11 @@ from uuid import UUID
 from aiohttp import web
 
 from services.checkout import pages
-from services.checkout.actions import catalogue, orders
+from services.checkout.actions import catalogue, orders, stock
 from services.checkout.actions.live import Live, Watch
 from services.checkout.actions.orders import Placed, Till
 from services.checkout.domain import Line, Order
-from services.checkout.schemas import Currency, OrderOut, PlacedOrder, PlaceOrder
+from services.checkout.schemas import AdjustedStock, AdjustStock, Currency, OrderOut, PlacedOrder, PlaceOrder
 from shared import links
 from shared.errors import BadRequest, Forbidden, Invalid, NotFound, Unauthorized
 from shared.money import EXPONENTS
@@ -176,6 +176,22 @@ def _remember_token(response: web.Response, answer: PlacedOrder) -> None:
         httponly=True,
         samesite="Lax",
     )
+
+
+@routes.post("/v1/staff/stock/{sku}/adjustments")
+@permit(Permission.STAFF)
+async def adjust_stock(request: web.Request) -> web.Response:
+    """A recount, a breakage, a return: with a reason and who said so, in the journal and the audit trail."""
+    wanted = await parse(request, AdjustStock)
+    adjustment = wanted.adjustment(request.match_info["sku"])
+    pool, is_preview = request.app[TILL].pool, wanted.preview
+    before, after = await stock.adjust(pool, adjustment, _staff(request), is_preview=is_preview)
+    return reply(AdjustedStock.of(before, after, is_preview=is_preview), status=200 if is_preview else 201)
+
+
+def _staff(request: web.Request) -> str:
+    """Who is signed in, as the audit trail names them."""
+    return f"staff {request.get('staff_id', '')}".strip()
 
 
 def _idempotency_key(request: web.Request) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.checkout.domain import Line, Order, Wanted
+from services.checkout.domain import Adjustment, Line, Order, Reason, Stock, Wanted
 from shared.money import EXPONENTS
 
 # No control characters: PostgreSQL refuses NUL, and a newline has no place in a name or a mail header.
@@ -55,6 +55,39 @@ class PlaceOrder(Incoming):
 
     def wanted(self) -> list[Wanted]:
         return [Wanted(line.sku, line.quantity) for line in self.lines]
+
+
+class AdjustStock(Incoming):
+    """POST /v1/staff/stock/{sku}/adjustments. With `preview` nothing is changed."""
+
+    by: int = Field(ge=-1_000_000, le=1_000_000)
+    reason: Annotated[Reason, Field(strict=False)]
+    note: Text | None = None
+    preview: bool = False
+
+    def adjustment(self, sku: str) -> Adjustment:
+        return Adjustment(sku, self.by, self.reason, self.note)
+
+
+class StockOut(BaseModel):
+    on_hand: int
+    reserved: int
+    available: int
+
+    @classmethod
+    def of(cls, stock: Stock) -> "StockOut":
+        return cls(on_hand=stock.on_hand, reserved=stock.reserved, available=stock.available)
+
+
+class AdjustedStock(BaseModel):
+    sku: str
+    changed: bool
+    before: StockOut
+    after: StockOut
+
+    @classmethod
+    def of(cls, before: Stock, after: Stock, *, is_preview: bool) -> "AdjustedStock":
+        return cls(sku=before.sku, changed=not is_preview, before=StockOut.of(before), after=StockOut.of(after))
 
 
 class MoneyOut(BaseModel):

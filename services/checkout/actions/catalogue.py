@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from services.checkout.domain import Change, Reason
 from services.checkout.schemas import ProductOut, ProductsOut, VariantOut
 from services.checkout.store import catalogue as store
+from services.checkout.store import stock as stock_store
 from services.checkout.store.catalogue import CatalogueRow
+from services.checkout.store.stock import Cause
 from shared.audit import audit
 from shared.db import Pool
 from shared.money import Money
@@ -25,7 +28,7 @@ async def import_catalogue(pool: Pool, products: Sequence[Mapping[str, Any]], ac
 
     The stock of a SKU that exists is left alone: what is on the shelf is not what a file remembers.
     """
-    added = 0
+    added, new = 0, []
     async with pool.worker() as conn:
         for position, product in enumerate(products):
             await store.upsert_product(conn, product, position)
@@ -33,9 +36,11 @@ async def import_catalogue(pool: Pool, products: Sequence[Mapping[str, Any]], ac
                 await store.upsert_variant(conn, product["id"], variant, place)
                 for currency, amount_minor in product["prices"].items():
                     await store.upsert_price(conn, variant["sku"], Money(amount_minor, currency))
-                if await store.insert_stock(conn, variant["sku"], variant["on_hand"]):
-                    await store.insert_stock_changes(conn, "import", None, [(variant["sku"], variant["on_hand"], 0)])
+                if await stock_store.insert_stock(conn, variant["sku"], variant.get("low_at", 0)):
                     added += 1
+                    if variant["on_hand"]:
+                        new.append(Change(variant["sku"], variant["on_hand"], 0))
+        await stock_store.change_stock(conn, new, Cause(Reason.IMPORT, actor))
         details: dict[str, object] = {"products": len(products), "new_skus": added}
         await audit(conn, actor=actor, action="catalogue.import", subject="catalogue", details=details)
     return added

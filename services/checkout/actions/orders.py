@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from services.checkout import domain
-from services.checkout.actions import attempts, payments
+from services.checkout.actions import attempts, payments, stock
 from services.checkout.actions.facts import facts
 from services.checkout.domain import CREATE_INTENT, Attempt, Line, Order
 from services.checkout.schemas import PlaceOrder
@@ -112,25 +112,13 @@ async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: Pla
         reserved_until=now + timedelta(seconds=settings.reservation_s),
         placed_at=now,
     )
-    await _reserve(conn, order, lines)
+    await stock.reserve(conn, order.id, lines)
     await store.insert_order(conn, order)
     await store.insert_lines(conn, order.id, lines)
     await payment_store.insert_attempt(conn, attempts.to_create(order, uuid7(), now), settings.attempt_lease_s)
     await store.insert_timeline(conn, order.id, "placed", actor="customer")
     await audit(conn, actor="customer", action="order.place", subject=f"order {order.id}")
     await outbox.stage(conn, OrderPlaced(order=facts(order, lines)))
-
-
-async def _reserve(conn: Connection, order: Order, lines: list[Line]) -> None:
-    wanted = domain.pieces(lines)
-    for sku, quantity in wanted:
-        if not await catalogue_store.reserve(conn, sku, quantity):
-            position = next(i for i, line in enumerate(lines) if line.sku == sku)
-            raise domain.OutOfStock(
-                f"fewer than {quantity} pieces of {sku} are left", field=f"lines.{position}.quantity"
-            )
-    changes = [(sku, 0, quantity) for sku, quantity in wanted]
-    await catalogue_store.insert_stock_changes(conn, "reserved", order.id, changes)
 
 
 async def _intent_of(till: Till, order_id: UUID, *, is_replay: bool) -> Intent:

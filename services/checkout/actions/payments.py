@@ -8,10 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from services.checkout import domain
-from services.checkout.actions import attempts
+from services.checkout.actions import attempts, stock
 from services.checkout.actions.facts import facts
-from services.checkout.domain import Attempt, Hold, IllegalMove, Order, PaymentState, Received
-from services.checkout.store import catalogue as catalogue_store
+from services.checkout.domain import Attempt, Hold, IllegalMove, Order, PaymentState, Reason, Received
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, Stripe, StripeBusy, StripeRefused
@@ -123,11 +122,7 @@ async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> N
     await payment_store.update_settles(conn, payment.payment_intent_id)
     await store.update_payment(conn, settled)
     lines = await store.select_lines(conn, order)
-    pieces = domain.pieces(lines)
-    for sku, quantity in pieces:
-        await catalogue_store.sell(conn, sku, quantity)
-    changes = [(sku, -quantity, -quantity) for sku, quantity in pieces]
-    await catalogue_store.insert_stock_changes(conn, "sold", order.id, changes)
+    await stock.move(conn, order.id, Reason.SOLD, lines)
     await _record(conn, order, "paid", payment.payment_intent_id)
     await outbox.stage(conn, OrderPaid(order=facts(settled, lines)))
     PAYMENTS.labels(result="paid", category="none").inc()
@@ -167,11 +162,7 @@ async def release(conn: Connection, order: Order) -> None:
     expired = domain.move(order, PaymentState.EXPIRED)
     await store.update_payment(conn, expired)
     lines = await store.select_lines(conn, order)
-    pieces = domain.pieces(lines)
-    for sku, quantity in pieces:
-        await catalogue_store.release(conn, sku, quantity)
-    changes = [(sku, 0, -quantity) for sku, quantity in pieces]
-    await catalogue_store.insert_stock_changes(conn, "released", order.id, changes)
+    await stock.move(conn, order.id, Reason.RELEASED, lines)
     await _record(conn, order, "expired", None)
     await outbox.stage(conn, OrderExpired(order=facts(expired, lines)))
     PAYMENTS.labels(result="expired", category="none").inc()

@@ -1,5 +1,6 @@
 """What an order is, what it costs and how it may move. Pure: the clock, ids and prices are arguments."""
 
+from services.checkout.domain.catalogue import Difference, Fields, Known, Row, compare
 from services.checkout.domain.failures import CATEGORIES, failure_category
 from services.checkout.domain.idempotency import KeyReused, sha256
 from services.checkout.domain.orders import (
@@ -17,9 +18,26 @@ from services.checkout.domain.orders import (
 )
 from services.checkout.domain.payments import CANCEL_INTENT, CREATE_INTENT, Attempt, Received, Resync
 from services.checkout.domain.pricing import LARGEST_TOTAL_MINOR, Line, Offer, Wanted, price, total
-from services.checkout.domain.stock import OutOfStock, pieces
+from services.checkout.domain.stock import (
+    ADJUSTMENTS,
+    Adjustment,
+    BelowReserved,
+    Change,
+    Changed,
+    Crossing,
+    Level,
+    OutOfStock,
+    Reason,
+    Stock,
+    adjustment,
+    changes,
+    crossing,
+    level,
+    pieces,
+)
 
 __all__ = [
+    "ADJUSTMENTS",
     "CANCEL_INTENT",
     "CATEGORIES",
     "CREATE_INTENT",
@@ -28,19 +46,36 @@ __all__ = [
     "NUMBER_ALPHABET",
     "NUMBER_LENGTH",
     "RESERVING",
+    "Adjustment",
     "Attempt",
+    "BelowReserved",
+    "Change",
+    "Changed",
+    "Crossing",
+    "Difference",
+    "Fields",
     "Hold",
     "IllegalMove",
     "KeyReused",
+    "Known",
+    "Level",
     "Line",
     "Offer",
     "Order",
     "OutOfStock",
     "PaymentState",
+    "Reason",
     "Received",
     "Resync",
+    "Row",
+    "Stock",
     "Wanted",
+    "adjustment",
+    "changes",
+    "compare",
+    "crossing",
     "failure_category",
+    "level",
     "move",
     "order_number",
     "pieces",

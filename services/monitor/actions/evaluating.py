@@ -15,6 +15,7 @@ from services.monitor.domain.rules import NO_DATA, RULES, Alert, Rule, Verdict
 from services.monitor.store import events as event_store
 from services.monitor.store import incidents as store
 from services.monitor.store import notifications
+from services.monitor.store import stock as stock_store
 from shared import outbox
 from shared.audit import audit
 from shared.db import Connection
@@ -25,6 +26,9 @@ from shared.ids import uuid7
 log = logging.getLogger(__name__)
 
 ACTOR = "job evaluate"
+
+# For so long it is news that something is short; what a shop leaves sold out is no incident for ever.
+STOCK_NEWS = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ async def gather(desk: Desk) -> Facts:
     window = timedelta(seconds=desk.settings.payment_window_s)
     async with desk.pool.worker() as conn:
         payments = await event_store.count_payments(conn, window)
+        stock = await stock_store.select_short(conn, STOCK_NEWS)
     sightings = desk.sightings
     sightings.dead_letters = await _dead_letters(desk)
     look(desk)
@@ -73,6 +78,7 @@ async def gather(desk: Desk) -> Facts:
         readiness=dict(sightings.readiness),
         payments=payments,
         dead_letters=sightings.dead_letters,
+        stock=stock,
     )
 
 

@@ -10,8 +10,9 @@ from services.monitor.actions.figures import SNAPSHOTS
 from services.monitor.domain.events import seen
 from services.monitor.domain.sightings import Sightings
 from services.monitor.store import events as event_store
+from services.monitor.store import stock as stock_store
 from shared.db import Connection
-from shared.events import Event
+from shared.events import Event, StockEvent
 from shared.metrics import SnapshotMalformed, parse_snapshot
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ MOST_PROCESSES = 500
 async def note_event(conn: Connection, event: Event) -> None:
     """Keeps what rules and page need of an event."""
     await event_store.insert_seen_event(conn, seen(event))
+    if isinstance(event, StockEvent):
+        await stock_store.upsert_level(conn, event)
 
 
 def look(desk: Desk) -> None:

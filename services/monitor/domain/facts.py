@@ -43,6 +43,14 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class ShortStock:
+    """SKUs that were sold out or became few lately, the latest first."""
+
+    out: tuple[str, ...] = ()
+    low: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that is known at one instant. None stands for "we could not find out"."""
 
@@ -53,6 +61,7 @@ class Facts:
     readiness: Mapping[str, Probe] = field(default_factory=dict)
     payments: Payments | None = None
     dead_letters: Mapping[str, int] | None = None
+    stock: ShortStock | None = None
 
 
 @dataclass(frozen=True)

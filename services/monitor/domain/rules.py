@@ -13,6 +13,9 @@ from services.monitor.domain.facts import Facts, Limits
 
 EVERYTHING = "*"
 
+# So many SKUs are named in a message; all are counted.
+STOCK_NAMED = 5
+
 
 class Severity(StrEnum):
     WARNING = "warning"
@@ -133,6 +136,19 @@ def dead_letters(facts: Facts, limits: Limits) -> Verdict:
     )
 
 
+def stock_short(facts: Facts, limits: Limits) -> Verdict:
+    """One incident for all that is sold out and one for all that is low, however many SKUs: a launch is no flood."""
+    if facts.stock is None:
+        return NO_DATA
+    found = []
+    for subject, skus, are in (("sold out", facts.stock.out, "sold out"), ("low", facts.stock.low, "almost sold out")):
+        if skus:
+            named = ", ".join(skus[:STOCK_NAMED]) + (" and others" if len(skus) > STOCK_NAMED else "")
+            summary = f"{len(skus)} SKU{'' if len(skus) == 1 else 's'} {are}: {named}"
+            found.append(Alert("stock_short", subject, Severity.WARNING, summary, len(skus)))
+    return Verdict(tuple(found))
+
+
 RULES = (
     Rule(
         "service_silent",
@@ -166,6 +182,13 @@ RULES = (
         "Dead letters",
         dead_letters,
         "Read the reason in the log line `buried`, mend the cause, then redrive the queue.",
+    ),
+    Rule(
+        "stock_short",
+        "Stock short",
+        stock_short,
+        "Order more, or take the variant off sale. `python -m deploy.ops adjust-stock` enters what arrives. "
+        "It is news for a day.",
     ),
 )
 RULE_BY_NAME = {rule.name: rule for rule in RULES}

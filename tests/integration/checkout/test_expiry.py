@@ -56,7 +56,12 @@ async def test_an_order_that_turns_out_to_be_paid_is_settled_instead(checkout, s
 async def test_stock_released_before_the_intent_is_cancelled_could_be_sold_twice(checkout, stripe, owner):
     """The bug that the order of the two steps prevents: without it the money still comes, and the goods are gone."""
     _, placed = await checkout.place()
-    await owner.execute("UPDATE checkout.stock SET reserved = 0")  # released first, as a naive job would
+    await owner.execute(  # released first, as a naive job would
+        "INSERT INTO checkout.stock_journal (id, sku, on_hand_change, reserved_change, reason, order_id)"
+        " VALUES (gen_random_uuid(), $1, 0, -1, 'released', $2)",
+        SKU,
+        UUID(placed["order"]["id"]),
+    )
     status, intent = await stripe.pay(placed["payment_intent_id"])
     assert (status, intent["status"]) == (200, "succeeded")  # charged, for goods that are on sale again
     _, other = await checkout.place()

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from services.monitor.domain.facts import Broker, Payments, Probe
+from services.monitor.domain.facts import Broker, Payments, Probe, ShortStock
 from services.monitor.domain.rules import NO_DATA, RULES, Severity, Verdict
 from services.monitor.domain.rules import broker_away as judge_broker
 from services.monitor.domain.rules import dead_letters as judge_dead_letters
 from services.monitor.domain.rules import payment_success_low as judge_payments
 from services.monitor.domain.rules import service_silent as judge_silence
 from services.monitor.domain.rules import service_unready as judge_readiness
+from services.monitor.domain.rules import stock_short as judge_stock
 from tests.unit.monitor.builders import LIMITS, NOON, ago, facts
 
 AWAY = Broker(is_connected=False, since=ago(60))
@@ -182,3 +183,25 @@ def test_one_dead_letter_is_a_message_and_two_are_messages():
 def test_the_broker_is_settled_only_after_a_whole_period():
     assert not JUST_BACK.is_settled(NOON, timedelta(seconds=30))
     assert LONG_BACK.is_settled(NOON, timedelta(seconds=30))
+
+
+@pytest.mark.parametrize(
+    ("stock", "found"),
+    [
+        (ShortStock(), []),
+        (ShortStock(out=("A",)), [("sold out", "1 SKU sold out: A", 1)]),
+        (
+            ShortStock(out=tuple("ABCDEFG"), low=("X", "Y")),
+            [("sold out", "7 SKUs sold out: A, B, C, D, E and others", 7), ("low", "2 SKUs almost sold out: X, Y", 2)],
+        ),
+    ],
+    ids=["enough of all", "one", "a launch"],
+)
+def test_what_is_short_is_two_incidents_at_most(stock, found):
+    verdict = judge_stock(facts(stock=stock), LIMITS)
+
+    assert [(alert.subject, alert.summary, alert.value) for alert in verdict.alerts] == found
+
+
+def test_without_the_database_nobody_knows_what_is_short():
+    assert judge_stock(facts(stock=None), LIMITS) == NO_DATA
