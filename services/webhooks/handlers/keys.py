@@ -4,9 +4,13 @@ import asyncio
 
 from aiohttp import web
 
+from services.webhooks.actions.guarding import Guard
 from services.webhooks.settings import WebhooksSettings
 from shared.db import Pool
 
+# Set on a request that the guard has counted as not Stripe's, so that nobody counts it twice.
+COUNTED = web.RequestKey("COUNTED", bool)
+GUARD = web.AppKey("GUARD", Guard)
 POOL = web.AppKey("POOL", Pool)
 RECEIVED = web.AppKey("RECEIVED", asyncio.Event)
 WEBHOOKS = web.AppKey("WEBHOOKS", WebhooksSettings)
