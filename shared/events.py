@@ -205,12 +205,17 @@ class MailUnknown(MailEvent):
 
 
 class SecurityEvent(Event):
-    """Something suspicious, seen by whichever service saw it."""
+    """Something suspicious, seen by whichever service saw it.
+
+    `count` is how often within `window_s`; `client_address` an address, a network in CIDR form, or nobody's.
+    """
 
     severity: Literal["info", "warning", "critical"]
     service: str
     client_address: str | None = None
     detail: str
+    count: int = 1
+    window_s: int | None = None
 
 
 class SecurityLivemodeMismatch(SecurityEvent):
@@ -233,6 +238,45 @@ class WebhookVersionUnexpected(Event):
     received_version: str | None
     expected_version: str
     stripe_event_id: str
+
+
+class SecurityBadSignatures(SecurityEvent):
+    """A burst of requests to Stripe's door that are not Stripe's."""
+
+    type: ClassVar[str] = "security.bad_signatures"
+
+
+class SecurityScanning(SecurityEvent):
+    """A burst of requests for what doesn't exist, or of what isn't HTTP."""
+
+    type: ClassVar[str] = "security.scanning"
+
+
+class SecurityReplays(SecurityEvent):
+    """A burst of validly signed requests that were sent before, word for word."""
+
+    type: ClassVar[str] = "security.replays"
+
+
+class SecurityUnknownSender(SecurityEvent):
+    """A validly signed request from an address that isn't on Stripe's list."""
+
+    type: ClassVar[str] = "security.unknown_sender"
+
+
+class SecurityAddressBanned(SecurityEvent):
+    """An address is kept out for a while."""
+
+    type: ClassVar[str] = "security.address_banned"
+
+
+class SecuritySendersChanged(SecurityEvent):
+    """Stripe's list of the addresses it sends from says something else than before."""
+
+    type: ClassVar[str] = "security.senders_changed"
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
 class IncidentEvent(Event):

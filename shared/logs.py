@@ -2,8 +2,8 @@
 
     log.info("order placed", extra={"order_id": order.id, "lines": 3})
 
-The message is a short constant text; facts go into `extra`. Every line carries the request id and trace id it
-belongs to. Bodies, tokens and personal data are not logged; the redactor is the net below that rule.
+The message is a short constant text; facts go into `extra`. Every line carries the request id, the client's address
+and the trace id it belongs to. Bodies, tokens and personal data are not logged; the redactor is the net below that.
 """
 
 import json
@@ -18,9 +18,10 @@ import orjson
 from shared.redaction import is_surely_clean, redact, redact_value
 from shared.tracing import current_trace_id
 
-__all__ = ["REQUEST_ID", "JsonLines", "configure", "redact"]
+__all__ = ["CLIENT_ADDRESS", "REQUEST_ID", "JsonLines", "configure", "redact"]
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+CLIENT_ADDRESS: ContextVar[str | None] = ContextVar("client_address", default=None)
 
 # A text longer than this is of no use to a reader. It is cut before redaction, which keeps it cheap, and
 # its tail is dropped afterwards: half a secret may stand there, and half of one isn't recognised.
@@ -58,6 +59,8 @@ class JsonLines(logging.Formatter):
             line["request_id"] = request_id
         if trace_id := current_trace_id():
             line["trace_id"] = trace_id
+        if client_address := CLIENT_ADDRESS.get():
+            line["client_address"] = client_address
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
                 line[f"extra_{name}" if name in _OURS else name] = value

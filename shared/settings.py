@@ -7,12 +7,14 @@ No secret has a default, and an empty one counts as missing.
 import os
 import socket
 import sys
+from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import orjson
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -85,6 +87,22 @@ class Settings(BaseSettings):
         return init_settings, FileSource(settings_cls), env_settings
 
 
+Network = IPv4Network | IPv6Network
+ForwardedHeader = Literal["X-Forwarded-For", "Forwarded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Which proxies are believed, by their number or by their addresses, and in which header they speak.
+
+    Never in both headers: a proxy that writes one passes the other on as the client sent it.
+    """
+
+    hops: int = 0
+    networks: tuple[Network, ...] = ()
+    header: ForwardedHeader = "X-Forwarded-For"
+
+
 class ServiceSettings(Settings):
     """What every service needs. Times are in seconds."""
 
@@ -94,8 +112,10 @@ class ServiceSettings(Settings):
     amqp_url: Secret
     role_prefix: str = Field(default="kct", pattern=r"^[a-z][a-z0-9_]{0,30}$")
     database_connections: int = Field(default=10, ge=2)
-    trusted_hops: int = Field(default=0, ge=0, description="proxies in front of us whose X-Forwarded-For we believe")
-    internal_networks: Listed[IPv4Network | IPv6Network] = (
+    trusted_hops: int = Field(default=0, ge=0, le=10, description="how many proxies stand in front of us")
+    trusted_networks: Listed[Network] = Field(default=(), description="where they stand, instead of their number")
+    forwarded_header: ForwardedHeader = Field(default="X-Forwarded-For", description="the one header they write")
+    internal_networks: Listed[Network] = (
         IPv4Network("127.0.0.0/8"),
         IPv6Network("::1/128"),
     )
@@ -110,6 +130,22 @@ class ServiceSettings(Settings):
     # Changing these on a live broker makes new queues: a queue's delay is part of its name.
     retry_steps_s: Listed[float] = Field(default=(5, 30, 300), min_length=1)
     prefetch: int = Field(default=20, ge=1, description="messages handled at once, per queue")
+
+    @model_validator(mode="after")
+    def _proxies_are_trusted_in_one_way(self) -> Self:
+        """What can't be right together stops the start: a client that may write its own address is never noticed."""
+        if self.trusted_hops and self.trusted_networks:
+            raise ValueError("give trusted_hops or trusted_networks, not both: they may name two clients")
+        if any(network.prefixlen == 0 for network in self.trusted_networks):
+            raise ValueError("trusted_networks holds everybody: then each client may write its own address")
+        if self.forwarded_header != "X-Forwarded-For" and not (self.trusted_hops or self.trusted_networks):
+            raise ValueError("forwarded_header says how proxies speak; say in trusted_hops or trusted_networks which")
+        return self
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Whom to believe about a client's address."""
+        return Trust(self.trusted_hops, self.trusted_networks, self.forwarded_header)
 
 
 S = TypeVar("S", bound=BaseSettings)

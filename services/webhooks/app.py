@@ -3,20 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
 
-from services.webhooks import jobs
-from services.webhooks.actions import SERVICE, group_commit, retention
+from services.webhooks import handlers, jobs
+from services.webhooks.actions import SERVICE, group_commit, retention, senders
 from services.webhooks.actions.group_commit import GroupCommit, Limits
-from services.webhooks.handlers import POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
+from services.webhooks.actions.guarding import Guard
+from services.webhooks.domain.threats import Kind
+from services.webhooks.handlers import GUARD, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
+from services.webhooks.senders_api import TIMEOUT_S
 from services.webhooks.settings import WebhooksSettings
-from shared import metrics, outbox
+from shared import http_client, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool, open_session
 from shared.loop import running
 from shared.web import make_app
+from shared.web.keys import UNREADABLE
 
 BUS = web.AppKey("BUS", Bus)
 
@@ -25,6 +30,10 @@ AT_ONCE_S = 0.001
 MEASURE_S = 2.0
 PURGE_S = 300.0
 KEEP_HOUSE_S = 900.0
+# How soon other processes hear of an attack, and of a ban.
+SHARE_S, LEARN_S = 1.0, 2.0
+# How often a process looks whether it is time to ask for the list of senders.
+LIST_LOOK_S = 60.0
 
 
 def make(settings: WebhooksSettings) -> web.Application:
@@ -41,8 +50,11 @@ def make(settings: WebhooksSettings) -> web.Application:
         ROUTES,
         ready_checks={"database": database, "broker": broker},
         max_body_bytes=settings.body_limit_bytes,
+        guards=(handlers.guard,),
     )
     app[WEBHOOKS] = settings
+    app[GUARD] = guard = Guard(settings)
+    app[UNREADABLE] = lambda address: guard.note(Kind.UNREADABLE, address)
     app[RECEIVED] = asyncio.Event()
     app.cleanup_ctx.append(_resources)
     return app
@@ -63,6 +75,7 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
         )
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), _bus_options(settings)))
         await _start_jobs(stack, settings, pool, bus)
+        await _start_guard(stack, app[GUARD], pool)
         publish = partial(jobs.publish_received, pool, bus, app[RECEIVED], settings.rest_s)
         await open_(running("publish_received", publish, AT_ONCE_S, settings.drain_s))
         app[STORE] = await open_(group_commit.running(_group_commit(settings), settings.writers, settings.drain_s))
@@ -85,6 +98,23 @@ def _group_commit(settings: WebhooksSettings) -> GroupCommit:
         timeout_s=settings.store_timeout_s,
     )
     return GroupCommit(session, settings.api_version, limits)
+
+
+async def _start_guard(stack: AsyncExitStack, guard: Guard, pool: Pool) -> None:
+    """What is known of senders and bans comes first; then it is kept up to date."""
+    settings, open_ = guard.settings, stack.enter_async_context
+    await senders.ship(pool)
+    await jobs.learn(pool, guard)
+    stack.push_async_callback(jobs.share_last, pool, guard)
+    await open_(running("share_sightings", partial(jobs.share, pool, guard), SHARE_S, settings.drain_s))
+    await open_(running("learn_bans_and_senders", partial(jobs.learn, pool, guard), LEARN_S, settings.drain_s))
+    await open_(running("forget_threats", partial(jobs.forget_threats, pool), PURGE_S, settings.drain_s))
+    if url := settings.list_url():
+        session = await open_(http_client.session(TIMEOUT_S, peer="stripe_senders"))
+        interval = timedelta(seconds=settings.senders_refresh_s)
+        refresh = partial(jobs.refresh_senders, pool, session, url, interval)
+        rest_s = min(LIST_LOOK_S, settings.senders_refresh_s)
+        await open_(running("refresh_senders", refresh, rest_s, settings.drain_s))
 
 
 async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus) -> None:

@@ -2,12 +2,19 @@
 
 import asyncio
 import contextlib
+import logging
+from datetime import timedelta
 
-from services.webhooks.actions import publishing
+import aiohttp
+
+from services.webhooks.actions import guarding, publishing, senders
+from services.webhooks.actions.guarding import Guard
 from services.webhooks.store.publishing import select_backlog
 from shared import metrics, outbox
 from shared.bus import Bus
-from shared.db import Pool
+from shared.db import Pool, is_database_away
+
+log = logging.getLogger(__name__)
 
 BACKLOG = metrics.gauge("webhooks_backlog_events", "Events stored and not yet published.")
 BACKLOG_AGE = metrics.gauge(
@@ -42,3 +49,37 @@ async def purge_outbox(pool: Pool, keep_days: int) -> int:
     """Deletes published events of the outbox once nobody asks for them any more."""
     async with pool.worker() as conn:
         return await outbox.purge(conn, keep_days)
+
+
+async def share(pool: Pool, guard: Guard) -> int:
+    """Tells all processes what was suspicious here, and judges what they have seen together."""
+    await guarding.share(pool, guard)
+    return 0  # what comes meanwhile waits for the next turn: one transaction a second, however much there is
+
+
+async def share_last(pool: Pool, guard: Guard) -> None:
+    """The same when the process stops. Without a database it is lost: counts, never events of Stripe's."""
+    try:
+        await guarding.share(pool, guard)
+    except Exception as error:
+        if not is_database_away(error):
+            raise
+        log.warning("last sightings lost", extra={"reason": type(error).__name__})
+
+
+async def learn(pool: Pool, guard: Guard) -> int:
+    """Reads who is kept out, and from where Stripe's events are expected."""
+    guard.welcome = await senders.load(pool, timedelta(seconds=guard.settings.sender_grace_s))
+    await guarding.learn(pool, guard)
+    return 0
+
+
+async def refresh_senders(pool: Pool, session: aiohttp.ClientSession, url: str, interval: timedelta) -> int:
+    """Asks Stripe for its list when it is time to."""
+    await senders.refresh(pool, session, url, interval)
+    return 0
+
+
+async def forget_threats(pool: Pool) -> int:
+    """Deletes counts and bans that are long over."""
+    return await guarding.forget(pool)

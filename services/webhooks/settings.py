@@ -1,10 +1,17 @@
 """The settings of webhooks: `WEBHOOKS_…` in the environment."""
 
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Literal, Self
+
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.webhooks.domain import Expected
-from shared.settings import Secrets, ServiceSettings
+from services.webhooks.domain.threats import Policy
+from shared.settings import Listed, Network, Secrets, ServiceSettings
+
+STRIPES_LIST = "https://stripe.com/files/ips/ips_webhooks.json"
 
 
 class WebhooksSettings(ServiceSettings):
@@ -30,6 +37,24 @@ class WebhooksSettings(ServiceSettings):
     keep_events_days: int = Field(default=40, ge=31, le=3650, description="how long handled events are kept")
     keep_ids_days: int = Field(default=400, ge=60, le=3650, description="how long their ids are known")
 
+    # From where Stripe sends.
+    sender_mode: Literal["enforce", "report", "off"] = Field(
+        default="report", description="what a valid signature from an address off Stripe's list gets: 403, or an alarm"
+    )
+    extra_senders: Listed[Network] = Field(default=(), description="accepted beside Stripe's: a relay, a stand-in")
+    senders_url: str | None = Field(
+        default=None, pattern="^(https?://.+)?$", description="Stripe's list; none: its own if live, else what we ship"
+    )
+    senders_refresh_s: float = Field(default=3600, gt=0, description="how old a list may be before it is fetched again")
+    sender_grace_s: float = Field(default=7 * 86400, ge=0, description="how long an address is welcome off the list")
+
+    # Who is no Stripe. Verified requests are never counted against any of these.
+    unverified_per_minute: int = Field(default=60, ge=1, description="from one address, or one /64 of IPv6")
+    unverified_in_all_per_minute: int = Field(default=1200, ge=1, description="from all addresses together")
+    threat_window_s: int = Field(default=300, ge=1, le=86400, description="in which suspicious requests are counted")
+    ban_after: int = Field(default=40, ge=1, description="so many suspicious requests in a window ban their address")
+    ban_s: float = Field(default=600, gt=0, le=86400, description="the first ban; each further one is twice as long")
+
     @field_validator("stripe_secrets")
     @classmethod
     def _none_is_blank(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -42,6 +67,25 @@ class WebhooksSettings(ServiceSettings):
         if self.keep_ids_days < self.keep_events_days:
             raise ValueError("keep_ids_days has to be at least keep_events_days")
         return self
+
+    @model_validator(mode="after")
+    def _somebody_can_be_a_sender(self) -> Self:
+        """To enforce the list where every client seems to be this machine would refuse all of Stripe's events."""
+        if self.sender_mode != "enforce" or self.extra_senders or self.trust.hops or self.trust.networks:
+            return self
+        if self.host == "localhost" or (self.host[:1].isdigit() and ip_address(self.host).is_loopback):
+            raise ValueError(
+                f"sender_mode is enforce, but on {self.host} only this machine can call, which isn't Stripe: "
+                "say in trusted_hops or trusted_networks which proxies stand in front"
+            )
+        return self
+
+    def threat_policy(self) -> Policy:
+        return Policy(self.ban_after, timedelta(seconds=self.ban_s), timedelta(seconds=self.threat_window_s))
+
+    def list_url(self) -> str | None:
+        """Where the list of senders is fetched; only a live installation asks Stripe without being told to."""
+        return self.senders_url or (STRIPES_LIST if self.livemode and self.senders_url is None else None)
 
     def expected(self) -> Expected:
         """What events are taken for ours."""

@@ -13,7 +13,7 @@ from shared.web.gate import gate
 from shared.web.headers import preflight, put_headers
 from shared.web.health import ReadyCheck, health_routes
 from shared.web.keys import DRAINING, RUNNING, SETTINGS, Running
-from shared.web.limits import limit_body, limit_requests
+from shared.web.limits import expect_later, limit_body, limit_requests
 from shared.web.observe import measure, trace
 
 MOST_BODY_BYTES = 64 * 1024  # a basket with a hundred lines is a tenth of it
@@ -25,21 +25,28 @@ def make_app(
     *,
     ready_checks: Mapping[str, ReadyCheck] | None = None,
     max_body_bytes: int = MOST_BODY_BYTES,
+    guards: Iterable[Middleware] = (),
 ) -> web.Application:
     """An app in our house's manner; its resources are opened by what the service adds to `cleanup_ctx`.
 
     A service without HTTP of its own passes no routes, and has `/healthz` and `/readyz` all the same.
     """
-    app = web.Application(middlewares=_middlewares(settings), client_max_size=max_body_bytes)
+    app = web.Application(middlewares=_middlewares(settings, guards), client_max_size=max_body_bytes)
     app[SETTINGS] = settings
     app[DRAINING] = asyncio.Event()
     app[RUNNING] = Running()
     app.on_response_prepare.append(put_headers)
-    app.add_routes([*health_routes(ready_checks or {}), *routes])
+    app.add_routes(map(_expecting_later, (*health_routes(ready_checks or {}), *routes)))
     return app
 
 
-def _middlewares(settings: ServiceSettings) -> list[Middleware]:
+def _expecting_later(route: web.AbstractRouteDef) -> web.AbstractRouteDef:
+    if not isinstance(route, web.RouteDef):
+        return route
+    return web.RouteDef(route.method, route.path, route.handler, {**route.kwargs, "expect_handler": expect_later})
+
+
+def _middlewares(settings: ServiceSettings, guards: Iterable[Middleware]) -> list[Middleware]:
     """From the outside in."""
     return [
         count_running,
@@ -47,6 +54,7 @@ def _middlewares(settings: ServiceSettings) -> list[Middleware]:
         trace,
         measure,  # sees the status that goes out, so it stands outside of `errors`
         errors,  # whatever is raised below becomes a problem document
+        *guards,  # a service's own, before anything is read of a body
         # A browser's question is answered without the permission for what it asks about, and outside of the limit:
         # refused, it would hide from the page that there is a limit, and when to come again.
         preflight,

@@ -1,6 +1,7 @@
 """What an app and a request carry, under typed keys."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -9,6 +10,8 @@ from shared.settings import ServiceSettings
 SETTINGS = web.AppKey("SETTINGS", ServiceSettings)
 # Set when the process was asked to stop. Whoever holds a stream open waits for it and ends the stream.
 DRAINING = web.AppKey("DRAINING", asyncio.Event)
+# Called with the sender's address for what could not even be read as HTTP, by an app that wants to know.
+UNREADABLE: web.AppKey[Callable[[str], None]] = web.AppKey("UNREADABLE")
 
 
 class Running:

@@ -5,17 +5,17 @@ and keeps as many addresses as ever ask: a flood from many would cost both time 
 """
 
 import asyncio
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from shared.errors import AppError, TooLarge, TooManyRequests, UnsupportedMediaType
 from shared.metrics import HTTP_REFUSED
+from shared.web.address import household
 from shared.web.keys import CLIENT_ADDRESS
 
 MOST_ADDRESSES = 20_000  # a few megabytes; the least recently seen goes first
@@ -41,6 +41,12 @@ class TooSlow(AppError):
     may_pass_later = True
 
 
+class ExpectationFailed(AppError):
+    status = 417
+    code = "expectation_failed"
+    title = "Of expectations only 100-continue is known here"
+
+
 class AddressLimit:
     """A bucket per address, kept as one number: the time at which it will be full again."""
 
@@ -58,7 +64,7 @@ class AddressLimit:
 
     def wait_s(self, address: str) -> float:
         """Take one request out of the address's bucket: 0, or how long until there is one."""
-        key = _bucket(address)
+        key = household(address)
         now = self._clock()
         full_at = max(now, self._full_at.get(key, now))
         if full_at - now > self._depth_s + 1e-9:
@@ -89,6 +95,22 @@ def limit_requests(per_minute: int) -> Middleware:
     return limits
 
 
+async def expect_later(_: web.Request) -> None:
+    """In place of aiohttp's own answer to `Expect`, which invites a body before anybody has asked whose it is."""
+
+
+async def _invite(request: web.Request) -> None:
+    """`100 Continue` to a client that waits for it: from here on its body is wanted."""
+    expected = request.headers.get(hdrs.EXPECT)
+    if expected is None:
+        return
+    if expected.lower() != "100-continue":
+        raise ExpectationFailed
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+
+
 @web.middleware
 async def limit_body(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Read the body, bounded in size and time; handlers find it read (`request.read()` answers at once)."""
@@ -97,6 +119,7 @@ async def limit_body(request: web.Request, handler: Handler) -> web.StreamRespon
     most = request.client_max_size
     if request.content_length is not None and request.content_length > most:
         raise _too_large(most)  # before a byte of it is read
+    await _invite(request)
     if request.can_read_body:
         await _read(request)
     return await handler(request)
@@ -116,10 +139,3 @@ async def _read(request: web.Request) -> None:
 def _too_large(most: int) -> TooLarge:
     HTTP_REFUSED.labels(reason="size").inc()
     return TooLarge(f"a body may have at most {most} bytes here")
-
-
-def _bucket(address: str) -> str:
-    """One household or server has a whole /64 of IPv6: it counts as one."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address, 64), strict=False))

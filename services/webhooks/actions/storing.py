@@ -9,7 +9,7 @@ from services.webhooks.store import deliveries
 from services.webhooks.store.deliveries import Delivery, Known
 from shared import outbox
 from shared.db import Connection
-from shared.events import SecurityEvent, SecurityEventBodyChanged, SecurityLivemodeMismatch
+from shared.events import SecurityEvent, SecurityEventBodyChanged
 
 OTHER_MODE = "the event is of the other mode"
 
@@ -18,7 +18,7 @@ async def store(conn: Connection, batch: Sequence[Delivery], expected_version: s
     """Answers each one's outcome, in their order, once all of it is durable. All of the batch, or nothing, is stored.
 
     received, ignored   stored, and to be passed on or not
-    other_mode          stored, never passed on, and an alarm with it
+    other_mode          stored, never passed on; the guard tells of it, once for many
     duplicate           it was there before, and said the same
     replayed            the same, and even the signature's time is the first one's: not a retry of Stripe's
     body_changed        its id was there before and said something else: what came first stands; an alarm
@@ -39,23 +39,15 @@ def _outcome_of_new(delivery: Delivery) -> str:
 
 async def _insert(conn: Connection, batch: Sequence[Delivery], expected_version: str) -> set[str]:
     """One statement, and so one transaction; only what has to be announced with it asks for more."""
-    notable = [delivery for delivery in batch if delivery.error == OTHER_MODE or delivery.version_mismatch]
+    notable = [delivery for delivery in batch if delivery.version_mismatch]
     if not notable:
         return await deliveries.insert_deliveries(conn, batch)
     async with conn.transaction():
         new = await deliveries.insert_deliveries(conn, batch)
         for delivery in notable:
             if delivery.event.id in new:
-                await _announce(conn, delivery, expected_version)
+                await outbox.stage_once(conn, domain.version_news(delivery.event, expected_version, datetime.now(UTC)))
     return new
-
-
-async def _announce(conn: Connection, delivery: Delivery, expected_version: str) -> None:
-    if delivery.error == OTHER_MODE:
-        detail = f"{delivery.event.id} says livemode={delivery.event.livemode}; it is not passed on"
-        await _raise_alarm(conn, SecurityLivemodeMismatch, delivery, detail)
-    if delivery.version_mismatch:
-        await outbox.stage_once(conn, domain.version_news(delivery.event, expected_version, datetime.now(UTC)))
 
 
 async def _judge(conn: Connection, repeats: Sequence[Delivery]) -> list[str]:

@@ -1,6 +1,7 @@
 """What makes a request Stripe's, what an event says, and what we tell the others about it. Pure."""
 
 from services.webhooks.domain.event import EventMalformed, StripeEvent, read
+from services.webhooks.domain.screening import may_be_signed
 from services.webhooks.domain.signature import (
     BodyEmpty,
     BodyNotText,
@@ -32,6 +33,7 @@ __all__ = [
     "TimestampInFuture",
     "TimestampTooOld",
     "Untranslatable",
+    "may_be_signed",
     "read",
     "translate",
     "verify",

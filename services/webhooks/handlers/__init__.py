@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
-from services.webhooks.handlers.keys import POOL, RECEIVED, STORE, WEBHOOKS
+from services.webhooks.handlers.guard import guard
+from services.webhooks.handlers.keys import GUARD, POOL, RECEIVED, STORE, WEBHOOKS
 from services.webhooks.handlers.stripe import SIGNATURE_FAILURES, receive
 
-__all__ = ["POOL", "RECEIVED", "ROUTES", "SIGNATURE_FAILURES", "STORE", "WEBHOOKS"]
+__all__ = ["GUARD", "POOL", "RECEIVED", "ROUTES", "SIGNATURE_FAILURES", "STORE", "WEBHOOKS", "guard"]
 
 ROUTES = (web.post("/webhooks/stripe", receive),)

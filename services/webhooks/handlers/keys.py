@@ -4,10 +4,14 @@ import asyncio
 
 from aiohttp import web
 
+from services.webhooks.actions.guarding import Guard
 from services.webhooks.actions.receiving import Store
 from services.webhooks.settings import WebhooksSettings
 from shared.db import Pool
 
+# Set on a request that the guard has counted as not Stripe's, so that nobody counts it twice.
+COUNTED = web.RequestKey("COUNTED", bool)
+GUARD = web.AppKey("GUARD", Guard)
 POOL = web.AppKey("POOL", Pool)
 STORE = web.AppKey("STORE", Store)
 RECEIVED = web.AppKey("RECEIVED", asyncio.Event)

@@ -5,8 +5,9 @@ import time
 from aiohttp import web
 
 from services.webhooks import domain
-from services.webhooks.actions import receiving
-from services.webhooks.handlers.keys import RECEIVED, STORE, WEBHOOKS
+from services.webhooks.actions import guarding, receiving
+from services.webhooks.domain.threats import Kind
+from services.webhooks.handlers.keys import COUNTED, GUARD, RECEIVED, STORE, WEBHOOKS
 from shared import metrics
 from shared.permissions import Permission, permit
 from shared.web import reply, unlimited
@@ -26,16 +27,20 @@ LONGEST_HEADER = 300
 @unlimited
 async def receive(request: web.Request) -> web.Response:
     """Takes one event: 2xx once it is stored, whatever its type; a problem document otherwise."""
-    settings = request.app[WEBHOOKS]
+    settings, guard, address = request.app[WEBHOOKS], request.app[GUARD], request["client_address"]
     signatures = request.headers.getall("Stripe-Signature", ())
     body = await request.read()  # raises when it is longer than the app allows
     try:
         signed_at = domain.verify(body, signatures, settings.secrets(), settings.tolerance_s, time.time())
     except domain.Refused as refusal:
         SIGNATURE_FAILURES.labels(reason=refusal.code).inc()
+        if COUNTED not in request:
+            guard.refuse_stranger(Kind.BAD_SIGNATURE, address)
         raise
-    kept = receiving.Request(_kept(request), request["client_address"], signed_at)
-    await receiving.receive(request.app[STORE], body, kept, settings.expected())
+    guard.admit_sender(address)
+    kept = receiving.Request(_kept(request), address, signed_at)
+    outcome = await receiving.receive(request.app[STORE], body, kept, settings.expected())
+    guarding.note_outcome(guard, outcome, address)
     request.app[RECEIVED].set()
     return reply({"received": True})
 
