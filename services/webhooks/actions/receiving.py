@@ -30,8 +30,7 @@ EVENT_AGE = metrics.histogram(
 # What we tell Stripe of the wait; it keeps to its own schedule, others in front of us may not.
 RETRY_AFTER_S = 5
 
-OTHER_MODE = "the event is of the other mode"
-OF_NO_INTEREST = domain.OF_NO_INTEREST
+OTHER_MODE = domain.OTHER_MODE
 
 
 class NotStored(Unavailable):
@@ -73,11 +72,7 @@ async def receive(pool: Pool, body: bytes, request: Request, livemode: bool, tim
 
 
 def _delivery(event: domain.StripeEvent, body: bytes, request: Request, livemode: bool) -> Delivery:
-    reason = None
-    if event.livemode is (not livemode):
-        reason = OTHER_MODE
-    elif event.type not in domain.TRANSLATIONS:
-        reason = OF_NO_INTEREST
+    reason = domain.why_ignored(event, livemode)
     return Delivery(
         event=event,
         body=body,
@@ -101,8 +96,8 @@ async def _store(pool: Pool, delivery: Delivery) -> str:
 
 
 async def _repeated(conn: Connection, delivery: Delivery) -> str:
-    if await deliveries.select_digest(conn, delivery.event.id) == delivery.event.digest:
-        return "duplicate"
+    if await deliveries.select_digest(conn, delivery.event.id) in {delivery.event.digest, None}:
+        return "duplicate"  # None: it was fetched in another rendering, which can't be compared
     detail = f"{delivery.event.id} came again and says something else; what came first stands"
     await _raise_alarm(conn, SecurityEventBodyChanged, delivery, detail)
     return "body_changed"

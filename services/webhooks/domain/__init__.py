@@ -1,6 +1,7 @@
 """What makes a request Stripe's, what an event says, and what we tell the others about it. Pure."""
 
 from services.webhooks.domain.event import EventMalformed, StripeEvent, read
+from services.webhooks.domain.resync import NotResyncable, Retold, resyncable, retell, subject_id
 from services.webhooks.domain.signature import (
     BodyEmpty,
     BodyNotText,
@@ -13,15 +14,26 @@ from services.webhooks.domain.signature import (
     TimestampTooOld,
     verify,
 )
-from services.webhooks.domain.translation import OF_NO_INTEREST, TRANSLATIONS, Untranslatable, translate
+from services.webhooks.domain.translation import (
+    OF_NO_INTEREST,
+    OTHER_MODE,
+    TRANSLATIONS,
+    Untranslatable,
+    tell,
+    translate,
+    why_ignored,
+)
 
 __all__ = [
     "OF_NO_INTEREST",
+    "OTHER_MODE",
     "TRANSLATIONS",
     "BodyEmpty",
     "BodyNotText",
     "EventMalformed",
+    "NotResyncable",
     "Refused",
+    "Retold",
     "SignatureDuplicated",
     "SignatureMalformed",
     "SignatureMismatch",
@@ -31,6 +43,11 @@ __all__ = [
     "TimestampTooOld",
     "Untranslatable",
     "read",
+    "resyncable",
+    "retell",
+    "subject_id",
+    "tell",
     "translate",
     "verify",
+    "why_ignored",
 ]
