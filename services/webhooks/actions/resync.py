@@ -5,19 +5,19 @@ What is told is a hint like any other: checkout's state machine decides what fol
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from services.webhooks import domain
+from services.webhooks.actions.reading import BudgetSpent, Reader, spend
 from services.webhooks.domain.backfill import rest_s
-from services.webhooks.store import reads, resyncs
-from services.webhooks.store.reads import Budget
+from services.webhooks.store import resyncs
 from services.webhooks.store.resyncs import Resync
-from services.webhooks.stripe_api import Stripe, StripeAway, StripeRefused, StripeUnknown
+from services.webhooks.stripe_api import StripeAway, StripeRefused, StripeUnknown
 from shared import metrics, outbox
 from shared.audit import audit
-from shared.db import Connection, Pool
+from shared.db import Connection
+from shared.errors import Invalid
 from shared.ids import uuid7
 
 log = logging.getLogger(__name__)
@@ -27,15 +27,10 @@ RESYNCS = metrics.counter("webhooks_resyncs_total", "Objects told again on deman
 BATCH = 5
 LEASE_S = 60.0
 
+LONGEST_ACTOR, LONGEST_REASON = 200, 2000
+
 # How often an order's PaymentIntent is searched for: Stripe's search lags behind.
 SEARCHES = 5
-
-
-class BudgetSpent(Exception):
-    """The reads of a day are spent; more flow in all the time."""
-
-    def __init__(self) -> None:
-        super().__init__("the budget of reads is spent")
 
 
 class NotFoundYet(Exception):
@@ -49,9 +44,11 @@ async def request(conn: Connection, object_id: str, actor: str, reason: str) -> 
     """Asks for an object to be told again, in the caller's transaction; the id of the wish.
 
     `object_id` is a PaymentIntent's, that of an event about one, or an order's. Raises NotResyncable for anything
-    else. Works in a worker's and in a request's transaction.
+    else, Invalid for a blank reason. Works in a worker's and in a request's transaction.
     """
-    object_id = domain.resyncable(object_id)
+    object_id, actor, reason = domain.resyncable(object_id), actor[:LONGEST_ACTOR], reason.strip()[:LONGEST_REASON]
+    if not reason:
+        raise Invalid("say why", field="reason")
     resync_id = uuid7()
     await resyncs.insert_resync(conn, resync_id, object_id, actor, reason)
     await audit(
@@ -63,16 +60,6 @@ async def request(conn: Connection, object_id: str, actor: str, reason: str) -> 
         details={"resync_id": str(resync_id)},
     )
     return resync_id
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """With what is read, of which mode, and how much may be read."""
-
-    pool: Pool
-    stripe: Stripe
-    livemode: bool
-    budget: Budget
 
 
 async def resync_due(reader: Reader) -> int:
@@ -110,7 +97,7 @@ async def _intents(reader: Reader, wanted: Resync) -> Sequence[Mapping[str, Any]
         object_id = await _subject(reader, object_id)
         if not object_id.startswith("pi_"):
             return ()
-    await _spend(reader)
+    await spend(reader, is_urgent=True)
     if object_id.startswith("pi_"):
         return (await reader.stripe.retrieve_intent(object_id),)
     found = await reader.stripe.find_intents(object_id)
@@ -125,14 +112,8 @@ async def _subject(reader: Reader, event_id: str) -> str:
         stored = await resyncs.select_object(conn, event_id)
     if stored is not None:
         return stored
-    await _spend(reader)
+    await spend(reader, is_urgent=True)
     return domain.subject_id(await reader.stripe.retrieve_event(event_id)) or ""
-
-
-async def _spend(reader: Reader) -> None:
-    async with reader.pool.worker() as conn:
-        if not await reads.take(conn, reader.budget):
-            raise BudgetSpent
 
 
 async def _later(reader: Reader, wanted: Resync, why: str) -> None:
