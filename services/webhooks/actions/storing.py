@@ -11,8 +11,6 @@ from shared import outbox
 from shared.db import Connection
 from shared.events import SecurityEvent, SecurityEventBodyChanged
 
-OTHER_MODE = "the event is of the other mode"
-
 
 async def store(conn: Connection, batch: Sequence[Delivery], expected_version: str) -> list[str]:
     """Answers each one's outcome, in their order, once all of it is durable. All of the batch, or nothing, is stored.
@@ -34,7 +32,7 @@ async def store(conn: Connection, batch: Sequence[Delivery], expected_version: s
 
 
 def _outcome_of_new(delivery: Delivery) -> str:
-    return "other_mode" if delivery.error == OTHER_MODE else delivery.state
+    return "other_mode" if delivery.error == domain.OTHER_MODE else delivery.state
 
 
 async def _insert(conn: Connection, batch: Sequence[Delivery], expected_version: str) -> set[str]:
@@ -62,6 +60,8 @@ async def _judge(conn: Connection, repeats: Sequence[Delivery]) -> list[str]:
 
 
 def _verdict(delivery: Delivery, known: Known) -> str:
+    if known.digest is None:
+        return "duplicate"  # it was fetched in another rendering, which can't be compared
     if delivery.event.digest != known.digest:
         return "body_changed"
     is_replay = delivery.signed_at is not None and delivery.signed_at == known.signed_at

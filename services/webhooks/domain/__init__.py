@@ -1,6 +1,7 @@
 """What makes a request Stripe's, what an event says, and what we tell the others about it. Pure."""
 
 from services.webhooks.domain.event import EventMalformed, StripeEvent, read
+from services.webhooks.domain.resync import NotResyncable, Retold, resyncable, retell, subject_id
 from services.webhooks.domain.screening import may_be_signed
 from services.webhooks.domain.signature import (
     BodyEmpty,
@@ -14,17 +15,28 @@ from services.webhooks.domain.signature import (
     TimestampTooOld,
     verify,
 )
-from services.webhooks.domain.translation import OF_NO_INTEREST, TRANSLATIONS, Untranslatable, translate
+from services.webhooks.domain.translation import (
+    OF_NO_INTEREST,
+    OTHER_MODE,
+    TRANSLATIONS,
+    Untranslatable,
+    tell,
+    translate,
+    why_ignored,
+)
 from services.webhooks.domain.version import Expected, version_news
 
 __all__ = [
     "OF_NO_INTEREST",
+    "OTHER_MODE",
     "TRANSLATIONS",
     "BodyEmpty",
     "BodyNotText",
     "EventMalformed",
     "Expected",
+    "NotResyncable",
     "Refused",
+    "Retold",
     "SignatureDuplicated",
     "SignatureMalformed",
     "SignatureMismatch",
@@ -35,7 +47,12 @@ __all__ = [
     "Untranslatable",
     "may_be_signed",
     "read",
+    "resyncable",
+    "retell",
+    "subject_id",
+    "tell",
     "translate",
     "verify",
     "version_news",
+    "why_ignored",
 ]

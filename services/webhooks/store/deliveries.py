@@ -28,7 +28,7 @@ class Delivery:
 class Known:
     """What is kept of an event under its id when it first came."""
 
-    digest: bytes
+    digest: bytes | None
     signed_at: int | None
 
 
