@@ -105,12 +105,12 @@ async def test_the_pages_of_those_who_run_it(window: Window, backstage):
     await expect(window.problem).to_be_visible()
     await window.pay()
     await window.sees_thanks()
-    await backstage.watcher.until_mailed(window.email)
+    (mail, *_) = await backstage.watcher.until_mailed(window.email)
     page, addresses = window.page, window.addresses
     for name, address, link in (
         ("monitor", addresses.dashboard_url, None),
         ("stand-in for Stripe", addresses.stripe_url, "a[href^='/payments/']"),
-        ("stand-in for mail", addresses.mail_url, "a[href^='/messages/']"),
+        ("stand-in for mail", addresses.mail_url, f"a[href='/messages/{mail['id']}']"),
         ("stand-in for Slack", addresses.slack_url, None),
     ):
         await page.goto(address)
