@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; "
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; "
         "frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",

@@ -26,6 +26,7 @@ async def test_quantities_change_and_lines_go(window: Window):
 
 async def test_a_size_has_to_be_chosen_and_one_that_is_sold_out_can_not_be(open_window, backstage):
     await backstage.put_on_shelf("POCKET-SQUARE-IVOR-ONE", 0)
+    await backstage.put_on_shelf("POCKET-SQUARE-NAVY-ONE", 10)
     await backstage.put_on_shelf("CHINO-KHAK-30", 0)
     window = await open_window("phone")
     await window.go()

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from aiohttp import web
+from babel.numbers import format_currency
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deploy.standins.stripe import confirmation, setup_confirmation
@@ -14,11 +15,12 @@ from deploy.standins.stripe.disputes import ENDED
 from deploy.standins.stripe.errors import Refusal
 from deploy.standins.stripe.page_acts import Acts
 from deploy.standins.stripe.tables import Json
+from shared.money import Money
 
 SHOWN = 50
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -31,6 +33,7 @@ class Pages:
         folder = Path(__file__).parent / "templates"
         self._templates = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
         self._templates.filters["clock"] = _clock
+        self._templates.filters["money"] = _money
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self.overview)
@@ -130,6 +133,10 @@ def _way_back(return_url: str, intent: Json) -> str:
         ),
     ]
     return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query, keep_blank_values=True), *added])))
+
+
+def _money(amount: int, currency: str) -> str:
+    return format_currency(Money(amount, currency).major(), currency.upper(), locale="en_US")
 
 
 def _clock(moment: float) -> str:

@@ -12,8 +12,8 @@ const FIELDS = [
   ["shipping_address.line2", "Flat, floor, company", { autocomplete: "shipping address-line2", optional: true }, "This can't be used in an address."],
   ["shipping_address.postal_code", "Postal code", { autocomplete: "shipping postal-code", half: true }, "Enter the postal code: letters and digits only."],
   ["shipping_address.city", "Town or city", { autocomplete: "shipping address-level2", half: true }, "Enter the town or city."],
-  ["shipping_address.region", "State or region", { autocomplete: "shipping address-level1", optional: true, half: true }, "This can't be used in an address."],
-  ["shipping_address.country", "Country", { autocomplete: "shipping country", half: true }, "Choose the country."],
+  ["shipping_address.region", "State or region", { autocomplete: "shipping address-level1", optional: true }, "This can't be used in an address."],
+  ["shipping_address.country", "Country", { autocomplete: "shipping country" }, "Choose the country."],
 ];
 const COUNTRIES = "AT AU BE CA CH CZ DE DK ES FI FR GB HK IE IT JP LU MX NL NO NZ PL PT SE SG US".split(" ");
 

@@ -19,7 +19,7 @@ export function row(line, currency, tools = null) {
     el("div", { class: "picture small" }, drawing(line.product.id, line.variant.colour)),
     el("div", { class: "what" },
       el("strong", {}, line.product.name),
-      el("span", { class: "soft" }, `${line.variant.colour} · ${line.variant.size}`, !tools && ` · ${line.quantity} ×`),
+      el("span", { class: "soft" }, !tools && `${line.quantity} × `, `${line.variant.colour} · ${line.variant.size}`),
       line.quantity > line.variant.available && el("span", { class: "few" }, line.variant.available ? `Only ${line.variant.available} left` : "Sold out"),
       tools),
     el("span", { class: "sum" }, price(line.variant.unit_price_minor * line.quantity, currency)));

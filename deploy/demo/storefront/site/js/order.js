@@ -27,7 +27,7 @@ function lines(order) {
   show(place,
     el("h2", { id: "lines-title" }, "What you ordered"),
     el("ul", { class: "rows", role: "list" }, order.lines.map((line) => el("li", { class: "row plain" },
-      el("div", { class: "what" }, el("strong", {}, line.name), el("span", { class: "soft" }, `${line.variant} · ${line.quantity} ×`)),
+      el("div", { class: "what" }, el("strong", {}, line.name), el("span", { class: "soft" }, `${line.quantity} × ${line.variant}`)),
       el("span", { class: "sum" }, price(line.line_total_minor, order.currency))))),
     el("p", { class: "total" }, el("span", {}, "Total"), el("strong", {}, price(order.total_minor, order.currency))));
 }

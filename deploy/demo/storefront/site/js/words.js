@@ -31,7 +31,7 @@ export function failureText(error) {
 }
 
 export const ORDER = {
-  awaiting: ["Waiting for your payment", "Your items are reserved."],
+  awaiting: ["Waiting for your payment", "Nothing has been charged yet."],
   confirming: ["We are confirming your payment", "This takes a moment. You need not do anything."],
   processing: ["Your payment is on its way", "Your bank is still working on it. There is nothing to do; we will write to you."],
   failed: ["The payment was not completed", "Nothing was charged. Your items are still reserved: you can pay with another card."],
