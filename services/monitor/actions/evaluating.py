@@ -62,6 +62,7 @@ async def gather(desk: Desk) -> Facts:
     window = timedelta(seconds=desk.settings.payment_window_s)
     async with desk.pool.worker() as conn:
         payments = await event_store.count_payments(conn, window)
+        alarms = await event_store.select_alarms(conn, desk.settings.limits().security_window)
     sightings = desk.sightings
     sightings.dead_letters = await _dead_letters(desk)
     look(desk)
@@ -73,6 +74,7 @@ async def gather(desk: Desk) -> Facts:
         readiness=dict(sightings.readiness),
         payments=payments,
         dead_letters=sightings.dead_letters,
+        alarms=alarms,
     )
 
 
