@@ -111,7 +111,7 @@ def storefront(setup: Setup) -> Program:
 def services(setup: Setup) -> list[Program]:
     own = {
         "checkout": _checkout(setup),
-        "webhooks": {"STRIPE_SECRETS": setup.keys.webhook_secret, "LIVEMODE": "false"},
+        "webhooks": _webhooks(setup),
         "notifier": _notifier(setup),
         "monitor": _monitor(setup),
     }
@@ -143,6 +143,15 @@ def _service(setup: Setup, name: str, settings: Mapping[str, str]) -> Program:
         env=env,
         health_url=f"{setup.url(name)}/readyz",
     )
+
+
+def _webhooks(setup: Setup) -> dict[str, str]:
+    return {
+        "STRIPE_SECRETS": setup.keys.webhook_secret,
+        "LIVEMODE": "false",
+        "EXTRA_SENDERS": "127.0.0.0/8",  # the stand-in, or Stripe's own command line tool that passes events on
+        "SENDERS_URL": f"{setup.url('stripe')}/files/ips/ips_webhooks.json" if setup.keys.is_standin else "",
+    }
 
 
 def _checkout(setup: Setup) -> dict[str, str]:

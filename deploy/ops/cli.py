@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.ops import catalogue, dead_letters, stock
+from deploy.ops import bans, catalogue, dead_letters, stock
 from deploy.ops.settings import OpsSettings
 from deploy.ops.unreadable import Unreadable
 from services.checkout.actions.importing import ImportRefused
@@ -60,4 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("queue", help="as `dead-letters` names it, for example notifier.on_order_paid")
     command.add_argument("--limit", type=int, default=1000, help="at most so many (default: 1000)")
     command.set_defaults(run=dead_letters.redrive)
+
+    command = commands.add_parser("bans", help="which addresses Stripe's door is shut to")
+    command.add_argument("--lift", metavar="ADDRESS", help="let this one in again")
+    command.set_defaults(run=bans.run)
     return parser

@@ -95,6 +95,8 @@ class EventView(View):
     order_id: UUID | None
     order_number: str | None
     category: str | None
+    severity: str | None
+    detail: str | None
 
     @classmethod
     def of(cls, event: SeenEvent) -> "EventView":

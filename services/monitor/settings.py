@@ -34,6 +34,7 @@ class MonitorSettings(ServiceSettings):
     payment_floor: int = Field(default=10, ge=1, description="fewer finished payment tries say nothing")
     payment_failures: int = Field(default=3, ge=1, description="fewer failed tries never raise an incident")
     dead_letters_critical: int = Field(default=100, ge=1)
+    security_window_s: float = Field(default=900.0, gt=0, description="quiet for so long: a security incident is over")
     clear_for_s: float = Field(default=15.0, gt=0, description="well for so long: resolved; several times evaluate_s")
     between_updates_s: float = Field(default=60.0, ge=0)
 
@@ -104,6 +105,7 @@ class MonitorSettings(ServiceSettings):
             payment_floor=self.payment_floor,
             payment_failures=self.payment_failures,
             dead_letters_critical=self.dead_letters_critical,
+            security_window=timedelta(seconds=self.security_window_s),
         )
 
     def patience(self) -> Patience:

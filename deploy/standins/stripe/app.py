@@ -9,6 +9,7 @@ from deploy.standins.stripe.api import Api
 from deploy.standins.stripe.config import Config
 from deploy.standins.stripe.control import Control
 from deploy.standins.stripe.delivery import Deliverer
+from deploy.standins.stripe.files import Files
 from deploy.standins.stripe.page import Pages
 from deploy.standins.stripe.wire import mark, preflight
 
@@ -23,6 +24,7 @@ def make_app(config: Config | None = None) -> web.Application:
     Api(account).add_to(app)
     Control(account, deliverer).add_to(app)
     Pages(account, deliverer).add_to(app)
+    Files().add_to(app)
     app.on_response_prepare.append(mark)
     app.cleanup_ctx.append(_delivering)
     return app

@@ -6,6 +6,13 @@ API_VERSION = "2026-09-30.endive"
 # Monthly versions of one major only add things: a client may name any. Events are rendered at the above.
 API_MAJOR = "endive"
 
+# What stands in for the addresses Stripe sends from: those it published in October 2026.
+SENDERS = (
+    *("3.18.12.63", "3.69.109.8", "3.120.168.93", "3.130.192.231", "13.235.14.237"),
+    *("13.235.122.149", "18.211.135.69", "35.154.171.200", "35.157.207.129", "52.15.183.38"),
+    *("54.88.130.119", "54.88.130.237", "54.187.174.169", "54.187.205.235", "54.187.216.72"),
+)
+
 # Live, Stripe retries for three days; this is the same idea on a clock that a test can wait for: ten minutes.
 FAST_RETRY_STEPS_S = (0.5, 1.0, 2.0, 4.0, 8.0, *([15.0] * 39))
 

@@ -67,6 +67,7 @@ async def gather(desk: Desk) -> Facts:
     async with desk.pool.worker() as conn:
         payments = await event_store.count_payments(conn, window)
         stock = await stock_store.select_short(conn, STOCK_NEWS)
+        alarms = await event_store.select_alarms(conn, desk.settings.limits().security_window)
     sightings = desk.sightings
     sightings.dead_letters = await _dead_letters(desk)
     look(desk)
@@ -79,6 +80,7 @@ async def gather(desk: Desk) -> Facts:
         payments=payments,
         dead_letters=sightings.dead_letters,
         stock=stock,
+        alarms=alarms,
     )
 
 

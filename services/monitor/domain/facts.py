@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from services.monitor.domain.security import Alarm
+
 
 @dataclass(frozen=True)
 class Broker:
@@ -62,6 +64,7 @@ class Facts:
     payments: Payments | None = None
     dead_letters: Mapping[str, int] | None = None
     stock: ShortStock | None = None
+    alarms: Mapping[str, Alarm] | None = None  # security events that ask for a person, by type
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,4 @@ class Limits:
     payment_floor: int = 10
     payment_failures: int = 3
     dead_letters_critical: int = 100
+    security_window: timedelta = timedelta(minutes=15)

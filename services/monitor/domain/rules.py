@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from services.monitor.domain.facts import Facts, Limits
+from services.monitor.domain.security import ADVICE, OTHERWISE, Advice, name_of
 
 EVERYTHING = "*"
 
@@ -149,6 +151,30 @@ def stock_short(facts: Facts, limits: Limits) -> Verdict:
     return Verdict(tuple(found))
 
 
+def security(name: str, facts: Facts, limits: Limits) -> Verdict:
+    """A service saw something suspicious that asks for a person; well again when it has been quiet for the window."""
+    if facts.alarms is None:
+        return NO_DATA
+    minutes = round(limits.security_window.total_seconds() / 60)
+    return Verdict(
+        tuple(
+            Alert(
+                name,
+                alarm.type,
+                Severity.CRITICAL if alarm.is_critical else Severity.WARNING,
+                f"{alarm.detail} (event {alarm.count} of the last {minutes} minutes)",
+                alarm.count,
+            )
+            for alarm in facts.alarms.values()
+            if name_of(alarm.type) == name
+        )
+    )
+
+
+def _of_security(name: str, advice: Advice) -> Rule:
+    return Rule(name, advice.title, partial(security, name), advice.next_step)
+
+
 RULES = (
     Rule(
         "service_silent",
@@ -190,6 +216,8 @@ RULES = (
         "Order more, or take the variant off sale. `python -m deploy.ops adjust-stock` enters what arrives. "
         "It is news for a day.",
     ),
+    *(_of_security(name_of(type_), advice) for type_, advice in ADVICE.items()),
+    _of_security("security_other", OTHERWISE),
 )
 RULE_BY_NAME = {rule.name: rule for rule in RULES}
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from services.monitor.domain.events import SeenEvent
 from services.monitor.domain.facts import Payments
+from services.monitor.domain.security import Alarm
 from shared.db import Connection
 
 PURGE_BATCH = 5000
@@ -13,8 +14,9 @@ async def insert_seen_event(conn: Connection, event: SeenEvent) -> None:
     # A sender's clock that runs ahead must not keep an event in the window for longer than it belongs there.
     await conn.execute(
         """
-        INSERT INTO seen_events (id, type, occurred_at, order_id, order_number, category, amount_minor, currency)
-        VALUES ($1, $2, least($3, clock_timestamp()), $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+        INSERT INTO seen_events (id, type, occurred_at, order_id, order_number, category, amount_minor, currency,
+                                 severity, detail)
+        VALUES ($1, $2, least($3, clock_timestamp()), $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
         """,
         event.id,
         event.type,
@@ -24,6 +26,8 @@ async def insert_seen_event(conn: Connection, event: SeenEvent) -> None:
         event.category,
         event.amount_minor,
         event.currency,
+        event.severity,
+        event.detail,
     )
 
 
@@ -39,6 +43,21 @@ async def count_payments(conn: Connection, window: timedelta) -> Payments:
     )
     assert row is not None
     return Payments(paid=row["paid"], failed=row["failed"])
+
+
+async def select_alarms(conn: Connection, window: timedelta) -> dict[str, Alarm]:
+    """Security events that ask for a person, by type; of each the latest of the gravest speaks for all."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT ON (type) type, severity = 'critical' AS is_critical, coalesce(detail, '') AS detail,
+               count(*) OVER (PARTITION BY type) AS count
+        FROM seen_events
+        WHERE severity IN ('warning', 'critical') AND occurred_at > now() - $1::interval
+        ORDER BY type, severity = 'critical' DESC, occurred_at DESC
+        """,
+        window,
+    )
+    return {row["type"]: Alarm(**row) for row in rows}
 
 
 async def count_failures(conn: Connection, window: timedelta) -> dict[str, int]:

@@ -12,6 +12,7 @@ from services.monitor.actions.evaluating import Context, judge
 from services.monitor.domain.incidents import Open, Patience, plan
 from services.monitor.domain.rules import NO_DATA, Alert, Rule, Severity, Verdict
 from services.monitor.store import incidents as store
+from shared.events import SecurityBadSignatures
 
 ALERT = Alert("service_silent", "checkout", Severity.CRITICAL, "checkout has not been heard")
 CHANNELS = ("slack", "mail")
@@ -224,6 +225,25 @@ async def test_a_rule_that_breaks_says_nothing_and_the_others_speak(desk):
 
     assert verdicts["broken"] == NO_DATA
     assert verdicts["dead_letters"] == Verdict()
+
+
+@pytest.mark.parametrize("severity", ["info", "warning", "critical"])
+async def test_a_security_event_that_asks_for_a_person_opens_an_incident_until_it_is_quiet(make_desk, owner, severity):
+    desk = make_desk(clear_for_s=0.01, security_window_s=0.5)
+    for detail in ("the first", "the latest"):
+        async with desk.pool.worker() as conn:
+            event = SecurityBadSignatures(severity=severity, service="webhooks", detail=detail)
+            await actions.note_event(conn, event)
+    await actions.evaluate(desk)
+    found = [(each["rule"], each["severity"], each["summary"]) for each in await incidents(owner)]
+    expected = ("security_bad_signatures", severity, "the latest (event 2 of the last 0 minutes)")
+    assert found == ([] if severity == "info" else [expected])
+
+    await asyncio.sleep(0.6)
+    for _ in range(2):
+        await actions.evaluate(desk)
+        await asyncio.sleep(0.05)
+    assert all(each["resolved_at"] for each in await incidents(owner))
 
 
 async def test_the_request_role_may_read_and_change_nothing(pool):

@@ -5,13 +5,15 @@ from datetime import timedelta
 import pytest
 
 from services.monitor.domain.facts import Broker, Payments, Probe, ShortStock
-from services.monitor.domain.rules import NO_DATA, RULES, Severity, Verdict
+from services.monitor.domain.rules import NO_DATA, RULE_BY_NAME, RULES, Severity, Verdict
 from services.monitor.domain.rules import broker_away as judge_broker
 from services.monitor.domain.rules import dead_letters as judge_dead_letters
 from services.monitor.domain.rules import payment_success_low as judge_payments
 from services.monitor.domain.rules import service_silent as judge_silence
 from services.monitor.domain.rules import service_unready as judge_readiness
 from services.monitor.domain.rules import stock_short as judge_stock
+from services.monitor.domain.security import ADVICE, Alarm
+from shared.events import EVENTS
 from tests.unit.monitor.builders import LIMITS, NOON, ago, facts
 
 AWAY = Broker(is_connected=False, since=ago(60))
@@ -205,3 +207,34 @@ def test_what_is_short_is_two_incidents_at_most(stock, found):
 
 def test_without_the_database_nobody_knows_what_is_short():
     assert judge_stock(facts(stock=None), LIMITS) == NO_DATA
+
+
+def alarms(*types: str, is_critical: bool = False) -> dict[str, Alarm]:
+    return {type_: Alarm(type_, 3, is_critical, "10 requests from 203.0.113.7") for type_ in types}
+
+
+@pytest.mark.parametrize("type_", ADVICE)
+@pytest.mark.parametrize("is_critical", [True, False])
+def test_a_security_event_opens_an_incident_of_its_own_rule_that_says_what_to_do(type_, is_critical):
+    verdicts = {rule.name: rule.judge(facts(alarms=alarms(type_, is_critical=is_critical)), LIMITS) for rule in RULES}
+    (wrong,) = [name for name, verdict in verdicts.items() if verdict.alerts]
+    (alert,) = verdicts[wrong].alerts
+    assert (alert.rule, alert.subject, alert.value) == (wrong, type_, 3)
+    assert alert.severity is (Severity.CRITICAL if is_critical else Severity.WARNING)
+    assert alert.summary == "10 requests from 203.0.113.7 (event 3 of the last 15 minutes)"
+    assert RULE_BY_NAME[wrong].next_step == ADVICE[type_].next_step
+
+
+def test_a_security_event_nobody_here_knows_opens_an_incident_all_the_same():
+    verdict = RULE_BY_NAME["security_other"].judge(facts(alarms=alarms("security.new", *ADVICE)), LIMITS)
+    assert subjects(verdict) == ["security.new"]
+
+
+@pytest.mark.parametrize("name", [rule.name for rule in RULES if rule.name.startswith("security_")])
+def test_without_the_database_the_rules_of_security_can_not_tell(name):
+    assert RULE_BY_NAME[name].judge(facts(alarms=None), LIMITS) == NO_DATA
+
+
+def test_there_is_advice_for_every_security_event_that_asks_for_a_person():
+    only_told = {"security.address_banned", "security.senders_changed"}  # they are never worse than info
+    assert {type_ for type_ in EVENTS if type_.startswith("security.")} - only_told <= set(ADVICE)

@@ -88,3 +88,9 @@ def test_an_odd_value_is_cut_or_left_out_rather_than_refused():
     kept = seen(events.OrderPaid(order=order_facts(number="N" * 500, currency="dollars")))
 
     assert (len(kept.order_number or ""), kept.amount_minor, kept.currency) == (100, None, None)
+
+
+def test_a_security_event_is_kept_with_what_it_says():
+    event = events.SecurityBadSignatures(severity="warning", service="webhooks", detail="x" * 600, count=10)
+
+    assert (seen(event).severity, seen(event).detail) == ("warning", "x" * 500)
