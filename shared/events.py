@@ -201,6 +201,12 @@ class SecurityEventBodyChanged(SecurityEvent):
     type: ClassVar[str] = "security.event_body_changed"
 
 
+class SecuritySecretExpiring(SecurityEvent):
+    """A signing secret expires soon, and Stripe still signs with it: it was not rolled there."""
+
+    type: ClassVar[str] = "security.secret_expiring"
+
+
 class IncidentEvent(Event):
     incident_id: UUID
     rule: str

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
 
 from services.webhooks import jobs
 from services.webhooks.actions import SERVICE
-from services.webhooks.handlers import POOL, RECEIVED, ROUTES, WEBHOOKS
+from services.webhooks.actions.keyring import Keyring
+from services.webhooks.handlers import KEYRING, POOL, RECEIVED, ROUTES, WEBHOOKS
 from services.webhooks.settings import WebhooksSettings
 from shared import metrics, outbox
 from shared.bus import Bus, Options, open_bus
@@ -34,13 +36,17 @@ def make(settings: WebhooksSettings) -> web.Application:
     async def broker() -> bool:
         return app[BUS].is_connected
 
+    async def signing_secret() -> bool:
+        return app[KEYRING].has_usable
+
     app = make_app(
         settings,
         ROUTES,
-        ready_checks={"database": database, "broker": broker},
+        ready_checks={"database": database, "broker": broker, "usable_signing_secret": signing_secret},
         max_body_bytes=settings.body_limit_bytes,
     )
     app[WEBHOOKS] = settings
+    app[KEYRING] = Keyring(settings.stripe_secrets, settings.stripe_secrets_file)
     app[RECEIVED] = asyncio.Event()
     app.cleanup_ctx.append(_resources)
     return app
@@ -61,6 +67,7 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
         )
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), _bus_options(settings)))
         await _start_jobs(stack, settings, pool, bus)
+        await _start_keyring_jobs(stack, settings, pool, app[KEYRING])
         publish = partial(jobs.publish_received, pool, bus, app[RECEIVED], settings.rest_s)
         await open_(running("publish_received", publish, AT_ONCE_S, settings.drain_s))
         yield
@@ -80,6 +87,16 @@ async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: P
         ),
     )
     for name, job, rest_s in started:
+        await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
+
+
+async def _start_keyring_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, keyring: Keyring) -> None:
+    warning = timedelta(hours=settings.secret_warning_h)
+    note = partial(jobs.note_secrets, pool, keyring, settings.instance, warning)
+    for name, job, rest_s in (
+        ("look_at_secrets", partial(jobs.look_at_secrets, keyring), settings.secrets_look_s),
+        ("note_secrets", note, MEASURE_S),
+    ):
         await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
 
 

@@ -4,10 +4,14 @@ import asyncio
 import contextlib
 
 from services.webhooks.actions import publishing
+from services.webhooks.actions.keyring import look as look_at_secrets
+from services.webhooks.actions.keyring import note_secrets
 from services.webhooks.store.publishing import select_backlog
 from shared import metrics, outbox
 from shared.bus import Bus
 from shared.db import Pool
+
+__all__ = ["look_at_secrets", "measure_backlog", "note_secrets", "publish_received", "purge_outbox"]
 
 BACKLOG = metrics.gauge("webhooks_backlog_events", "Events stored and not yet published.")
 BACKLOG_AGE = metrics.gauge(

@@ -1,6 +1,7 @@
 """What makes a request Stripe's, what an event says, and what we tell the others about it. Pure."""
 
 from services.webhooks.domain.event import EventMalformed, StripeEvent, read
+from services.webhooks.domain.secrets import SecretsMalformed, SigningSecret
 from services.webhooks.domain.signature import (
     BodyEmpty,
     BodyNotText,
@@ -11,6 +12,7 @@ from services.webhooks.domain.signature import (
     SignatureMissing,
     TimestampInFuture,
     TimestampTooOld,
+    Verified,
     verify,
 )
 from services.webhooks.domain.translation import OF_NO_INTEREST, TRANSLATIONS, Untranslatable, translate
@@ -22,14 +24,17 @@ __all__ = [
     "BodyNotText",
     "EventMalformed",
     "Refused",
+    "SecretsMalformed",
     "SignatureDuplicated",
     "SignatureMalformed",
     "SignatureMismatch",
     "SignatureMissing",
+    "SigningSecret",
     "StripeEvent",
     "TimestampInFuture",
     "TimestampTooOld",
     "Untranslatable",
+    "Verified",
     "read",
     "translate",
     "verify",

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from services.webhooks import domain
 from services.webhooks.actions import receiving
-from services.webhooks.handlers.keys import POOL, RECEIVED, WEBHOOKS
+from services.webhooks.actions.keyring import NoUsableSecret
+from services.webhooks.handlers.keys import KEYRING, POOL, RECEIVED, WEBHOOKS
 from shared import metrics
 from shared.permissions import Permission, permit
 from shared.web import reply, unlimited
@@ -26,15 +27,17 @@ LONGEST_HEADER = 300
 @unlimited
 async def receive(request: web.Request) -> web.Response:
     """Takes one event: 2xx once it is stored, whatever its type; a problem document otherwise."""
-    settings = request.app[WEBHOOKS]
+    settings, keyring = request.app[WEBHOOKS], request.app[KEYRING]
     signatures = request.headers.getall("Stripe-Signature", ())
     body = await request.read()  # raises when it is longer than the app allows
+    now = time.time()
     try:
-        signed_at = domain.verify(body, signatures, settings.secrets(), settings.tolerance_s, time.time())
-    except domain.Refused as refusal:
+        verified = domain.verify(body, signatures, keyring.usable(now), settings.tolerance_s, now)
+    except (domain.Refused, NoUsableSecret) as refusal:
         SIGNATURE_FAILURES.labels(reason=refusal.code).inc()
         raise
-    headers = {**_kept(request), "signed-at": str(signed_at)}
+    keyring.note_use(verified.secret)
+    headers = {**_kept(request), "signed-at": str(verified.signed_at), "signed-by": verified.secret}
     kept = receiving.Request(headers, request["client_address"])
     await receiving.receive(request.app[POOL], body, kept, settings.livemode, settings.store_timeout_s)
     request.app[RECEIVED].set()
