@@ -3,6 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from shared.errors import Invalid
 from shared.settings import Secret, Settings
 
 
@@ -12,5 +13,12 @@ class OpsSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="OPS_", frozen=True)
 
     database_url: Secret
+    webhooks_database_url: Secret | None = None
     amqp_url: Secret
     role_prefix: str = Field(default="kct", pattern=r"^[a-z][a-z0-9_]{0,30}$")
+
+    def webhooks_database(self) -> str:
+        """The login of webhooks, for the commands that need it; raises Invalid when it isn't set."""
+        if self.webhooks_database_url is None:
+            raise Invalid("this command needs OPS_WEBHOOKS_DATABASE_URL, the login of webhooks")
+        return self.webhooks_database_url.get_secret_value()
