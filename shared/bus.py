@@ -12,43 +12,25 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from shared import metrics, topology
 from shared.consuming import Consumer, Delivery
 from shared.db import Pool
 from shared.errors import Unavailable
+from shared.publishing import CONFIRM_TIMEOUT_S, Message, Publisher, open_publisher
+
+__all__ = ["BROKER_AWAY", "Bus", "Message", "Options", "Snapshots", "open_bus"]
 
 log = logging.getLogger(__name__)
 
 # What aio-pika and the layers below it raise when the broker goes away.
 BROKER_AWAY = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.TimeoutError)
 
-CONFIRM_TIMEOUT_S = 10.0
 LONGEST_PAUSE_S = 3.0
 
 Snapshots = Callable[[bytes, Mapping[str, object]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """An encoded event on its way out."""
-
-    id: UUID
-    type: str
-    body: bytes
-    traceparent: str | None = None
-
-    def to_amqp(self) -> aio_pika.Message:
-        return aio_pika.Message(
-            self.body,
-            message_id=str(self.id),
-            type=self.type,
-            content_type="application/json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            headers={"traceparent": self.traceparent} if self.traceparent else {},
-        )
 
 
 @dataclass(frozen=True)
@@ -59,6 +41,7 @@ class Options:
     retry_steps_s: Sequence[float] = (5, 30, 300)
     prefetch: int = 20
     drain_s: float = 10.0
+    confirm_timeout_s: float = CONFIRM_TIMEOUT_S
     queues: Mapping[str, object] = field(default_factory=lambda: topology.QUEUES)
 
 
@@ -69,7 +52,7 @@ class Bus:
         self._url = url
         self._options = options
         self._channel: AbstractChannel | None = None
-        self._exchange: AbstractExchange | None = None
+        self._publisher: Publisher | None = None
         self._subscriptions: list[Delivery] = []
         self._snapshots: Snapshots | None = None
         self._lost = asyncio.Event()
@@ -101,23 +84,17 @@ class Bus:
         self._lost.set()
 
     async def publish(self, messages: Sequence[Message]) -> dict[UUID, str]:
-        """Publishes events with overlapping confirms; answers those that the broker did not take, with the reason.
+        """Publishes events, confirmed; answers those that the broker did not take, with the reason.
 
         Raises Unavailable when the broker went away: then nothing is known, and all must be published again.
         """
-        if self._exchange is None:
+        if self._publisher is None:
             raise Unavailable("the message broker is away")
-        exchange = self._exchange
-        outcomes = await asyncio.gather(*(_publish(exchange, message) for message in messages), return_exceptions=True)
-        refused: dict[UUID, str] = {}
-        for message, outcome in zip(messages, outcomes, strict=True):
-            if isinstance(outcome, PublishError | DeliveryError):
-                refused[message.id] = f"{type(outcome).__name__} for {message.type}"
-            elif isinstance(outcome, BaseException):
-                raise Unavailable("the message broker went away while publishing") from outcome
-        metrics.BUS_PUBLISHED.labels(outcome="confirmed").inc(len(messages) - len(refused))
-        metrics.BUS_PUBLISHED.labels(outcome="refused").inc(len(refused))
-        return refused
+        try:
+            return await self._publisher.publish(messages, self._options.confirm_timeout_s)
+        except Unavailable:
+            self._lost.set()  # a broker that is silent for so long is as good as gone; and what it says later is void
+            raise
 
     async def publish_snapshot(self, body: bytes, *, service: str, instance: str) -> None:
         """Sends a snapshot of figures to whoever listens; nobody may, and one that is lost is followed by the next."""
@@ -192,7 +169,7 @@ class Bus:
             finally:
                 self._connected.clear()
                 metrics.BUS_CONNECTED.set(0)
-                self._channel = self._exchange = None
+                self._channel = self._publisher = None
 
     async def _set_up(self, connection: AbstractConnection) -> None:
         self._lost.clear()
@@ -200,7 +177,7 @@ class Bus:
         channel = await self._open_channel(connection)
         await topology.declare(channel, self._options.retry_steps_s, self._options.queues)
         self._channel = channel
-        self._exchange = await channel.get_exchange(topology.EVENTS_EXCHANGE, ensure=False)
+        self._publisher = await self._open_publisher(connection)
         self._tags = []
         if self._snapshots is not None:
             await self._listen_to_snapshots(await self._open_channel(connection), self._snapshots)
@@ -221,6 +198,12 @@ class Bus:
         underlay.on_consumer_cancel_callbacks.add(lambda *_: self._lost.set())
         return channel
 
+    async def _open_publisher(self, connection: AbstractConnection) -> Publisher:
+        assert connection.transport is not None
+        publisher, channel = await open_publisher(connection.transport.connection, topology.EVENTS_EXCHANGE)
+        channel.closing.add_done_callback(lambda _: self._lost.set())
+        return publisher
+
     async def _listen_to_snapshots(self, channel: AbstractChannel, receive: Snapshots) -> None:
         queue = await channel.declare_queue(exclusive=True, auto_delete=True, arguments={"x-max-length": 1000})
         await queue.bind(topology.METRICS_EXCHANGE)
@@ -238,10 +221,6 @@ class Bus:
         running = [task for delivery in self._subscriptions for task in delivery.running]
         if running:
             await asyncio.wait(running, timeout=self._options.drain_s)
-
-
-async def _publish(exchange: AbstractExchange, message: Message) -> None:
-    await exchange.publish(message.to_amqp(), message.type, mandatory=True, timeout=CONFIRM_TIMEOUT_S)
 
 
 @contextlib.asynccontextmanager

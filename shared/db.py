@@ -60,6 +60,21 @@ class Pool:
                 yield conn
 
 
+@contextlib.asynccontextmanager
+async def open_session(url: str, service: str, role: str, timeout_s: float) -> AsyncIterator[Connection]:
+    """A connection of its own that has taken one role for good: for a writer that does one thing, over and over.
+
+    Raises what `is_database_away` knows when it can't be had in time; broken off when the block fails.
+    """
+    conn = await asyncpg.connect(url, timeout=timeout_s, server_settings=_server_settings(service))
+    try:
+        await conn.execute(f"SET ROLE {role}", timeout=timeout_s)
+        yield conn
+        await conn.close(timeout=timeout_s)
+    finally:
+        conn.terminate()
+
+
 async def set_context(conn: Connection, name: str, value: object) -> None:
     """Tells row-level security, until the transaction ends, whose rows this is about."""
     await conn.execute("SELECT set_config($1, $2, true)", f"kct.{name}", str(value))
@@ -76,12 +91,7 @@ async def open_pool(url: str, service: str, role_prefix: str = "kct", connection
         min_size=1,
         max_size=connections,
         command_timeout=30,
-        server_settings={
-            "application_name": f"kct {service}",
-            "search_path": service,
-            "idle_in_transaction_session_timeout": "60000",
-            "lock_timeout": "10000",
-        },
+        server_settings=_server_settings(service),
         # All we change on a connection is local to its transaction; asyncpg's own reset would cost a round trip.
         reset=_keep_as_is,
     )
@@ -90,6 +100,15 @@ async def open_pool(url: str, service: str, role_prefix: str = "kct", connection
             if conn.get_server_version().major < OLDEST_SERVER:
                 raise UnsuitableServer(f"PostgreSQL {OLDEST_SERVER} or later is needed")
         yield Pool(pool, f"{role_prefix}_{service}")
+
+
+def _server_settings(service: str) -> dict[str, str]:
+    return {
+        "application_name": f"kct {service}",
+        "search_path": service,
+        "idle_in_transaction_session_timeout": "60000",
+        "lock_timeout": "10000",
+    }
 
 
 class UnsuitableServer(Exception):

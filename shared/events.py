@@ -207,6 +207,16 @@ class SecuritySecretExpiring(SecurityEvent):
     type: ClassVar[str] = "security.secret_expiring"
 
 
+class WebhookVersionUnexpected(Event):
+    """Stripe's events come in another API version than the one we expect. At most one an hour and version."""
+
+    type: ClassVar[str] = "webhooks.version_unexpected"
+
+    received_version: str | None
+    expected_version: str
+    stripe_event_id: str
+
+
 class IncidentEvent(Event):
     incident_id: UUID
     rule: str

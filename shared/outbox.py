@@ -8,9 +8,10 @@ import logging
 from uuid import UUID
 
 from shared import events, metrics, tracing
-from shared.bus import Bus, Message
+from shared.bus import Bus
 from shared.db import Connection, Pool
 from shared.events import Event
+from shared.publishing import Message
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,17 @@ async def stage(conn: Connection, event: Event) -> None:
     """Announces a fact, if and when the caller's transaction commits."""
     await conn.execute(
         "INSERT INTO outbox (id, type, body, traceparent) VALUES ($1, $2, $3, $4)",
+        event.id,
+        event.type,
+        events.encode(event),
+        tracing.current_traceparent(),
+    )
+
+
+async def stage_once(conn: Connection, event: Event) -> None:
+    """The same, for an event whose id says what it is about: while that id is kept, it is announced no second time."""
+    await conn.execute(
+        "INSERT INTO outbox (id, type, body, traceparent) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         event.id,
         event.type,
         events.encode(event),

@@ -9,13 +9,14 @@ from functools import partial
 from aiohttp import web
 
 from services.webhooks import jobs
-from services.webhooks.actions import SERVICE
+from services.webhooks.actions import SERVICE, group_commit, retention
+from services.webhooks.actions.group_commit import GroupCommit, Limits
 from services.webhooks.actions.keyring import Keyring
-from services.webhooks.handlers import KEYRING, POOL, RECEIVED, ROUTES, WEBHOOKS
+from services.webhooks.handlers import KEYRING, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
 from services.webhooks.settings import WebhooksSettings
 from shared import metrics, outbox
 from shared.bus import Bus, Options, open_bus
-from shared.db import Pool, open_pool
+from shared.db import Pool, open_pool, open_session
 from shared.loop import running
 from shared.web import make_app
 
@@ -25,6 +26,7 @@ BUS = web.AppKey("BUS", Bus)
 AT_ONCE_S = 0.001
 MEASURE_S = 2.0
 PURGE_S = 300.0
+KEEP_HOUSE_S = 900.0
 
 
 def make(settings: WebhooksSettings) -> web.Application:
@@ -70,13 +72,35 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
         await _start_keyring_jobs(stack, settings, pool, app[KEYRING])
         publish = partial(jobs.publish_received, pool, bus, app[RECEIVED], settings.rest_s)
         await open_(running("publish_received", publish, AT_ONCE_S, settings.drain_s))
+        app[STORE] = await open_(group_commit.running(_group_commit(settings), settings.writers, settings.drain_s))
         yield
+
+
+def _group_commit(settings: WebhooksSettings) -> GroupCommit:
+    session = partial(
+        open_session,
+        settings.database_url.get_secret_value(),
+        service=SERVICE,
+        role=f"{settings.role_prefix}_{SERVICE}_request",
+        timeout_s=settings.store_timeout_s,
+    )
+    limits = Limits(
+        waiting_rows=settings.waiting_rows,
+        waiting_bytes=settings.waiting_bytes,
+        batch_rows=settings.batch_rows,
+        batch_bytes=settings.batch_bytes,
+        timeout_s=settings.store_timeout_s,
+    )
+    return GroupCommit(session, settings.api_version, limits)
 
 
 async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus) -> None:
     started = (
         ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
         ("purge_outbox", partial(jobs.purge_outbox, pool, settings.keep_outbox_days), PURGE_S),
+        ("make_weeks", partial(retention.make_weeks, pool), KEEP_HOUSE_S),
+        ("forget_events", partial(retention.forget_events, pool, settings.keep_events_days), KEEP_HOUSE_S),
+        ("forget_ids", partial(retention.forget_ids, pool, settings.keep_ids_days), KEEP_HOUSE_S),
         ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),
         ("measure_backlog", partial(jobs.measure_backlog, pool), MEASURE_S),
         ("measure_loop_lag", metrics.measure_loop_lag, MEASURE_S),

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from services.webhooks.domain import SigningSecret
+from services.webhooks.domain import Expected, SigningSecret
 from services.webhooks.domain.secrets import parse, usable
 from shared.settings import ServiceSettings
 
@@ -44,8 +44,18 @@ class WebhooksSettings(ServiceSettings):
     # Never 0: Stripe's package reads that as "don't look at the time".
     tolerance_s: int = Field(default=300, ge=1, le=3600, description="how far a signature's time may be off")
     body_limit_bytes: int = Field(default=512 * 1024, ge=1024, le=4 * 1024 * 1024)
+    # The version of the endpoint at Stripe; checkout sends the same one with its own calls.
+    api_version: str = Field(default="2026-09-30.endive", min_length=1, description="in which events are expected")
     store_timeout_s: float = Field(default=4.0, gt=0, le=20, description="how long a request may wait for the database")
+    waiting_rows: int = Field(default=2000, ge=1, description="how many may wait to be stored; beyond that: 503")
+    waiting_bytes: int = Field(default=16 * 1024 * 1024, ge=4 * 1024 * 1024, description="the same for their size")
+    batch_rows: int = Field(default=256, ge=1, le=5000, description="how many are stored by one commit")
+    batch_bytes: int = Field(default=4 * 1024 * 1024, ge=64 * 1024, description="the same for their size")
+    writers: int = Field(default=1, ge=1, le=4, description="connections that store events, beside the pool's")
     keep_outbox_days: int = Field(default=40, ge=31)
+    # Stripe itself remembers 30 days, and may send events of them again.
+    keep_events_days: int = Field(default=40, ge=31, le=3650, description="how long handled events are kept")
+    keep_ids_days: int = Field(default=400, ge=60, le=3650, description="how long their ids are known")
 
     @field_validator("stripe_secrets")
     @classmethod
@@ -53,3 +63,13 @@ class WebhooksSettings(ServiceSettings):
         if not usable(secrets, datetime.now(UTC)):
             raise ValueError("all of the secrets have expired")
         return secrets
+
+    @model_validator(mode="after")
+    def _ids_outlive_their_events(self) -> "WebhooksSettings":
+        if self.keep_ids_days < self.keep_events_days:
+            raise ValueError("keep_ids_days has to be at least keep_events_days")
+        return self
+
+    def expected(self) -> Expected:
+        """What events are taken for ours."""
+        return Expected(self.livemode, self.api_version)

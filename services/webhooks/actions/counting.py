@@ -6,6 +6,9 @@ from shared import metrics
 EVENTS = metrics.counter(
     "webhooks_events_total", "Verified events, by type and what became of them.", ("type", "outcome")
 )
+VERSION_MISMATCHES = metrics.counter(
+    "webhooks_version_mismatch_total", "Events stored that are of another API version than the expected one."
+)
 
 
 def type_label(event_type: str) -> str:

@@ -12,9 +12,10 @@ from services.webhooks.actions.counting import EVENTS, type_label
 from services.webhooks.store import publishing
 from services.webhooks.store.publishing import Waiting
 from shared import events
-from shared.bus import Bus, Message
+from shared.bus import Bus
 from shared.db import Connection, Pool
 from shared.events import Event
+from shared.publishing import Message
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from services.webhooks.domain.signature import (
     verify,
 )
 from services.webhooks.domain.translation import OF_NO_INTEREST, TRANSLATIONS, Untranslatable, translate
+from services.webhooks.domain.version import Expected, version_news
 
 __all__ = [
     "OF_NO_INTEREST",
@@ -23,6 +24,7 @@ __all__ = [
     "BodyEmpty",
     "BodyNotText",
     "EventMalformed",
+    "Expected",
     "Refused",
     "SecretsMalformed",
     "SignatureDuplicated",
@@ -38,4 +40,5 @@ __all__ = [
     "read",
     "translate",
     "verify",
+    "version_news",
 ]

@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from services.webhooks.handlers.keys import KEYRING, POOL, RECEIVED, WEBHOOKS
+from services.webhooks.handlers.keys import KEYRING, POOL, RECEIVED, STORE, WEBHOOKS
 from services.webhooks.handlers.stripe import SIGNATURE_FAILURES, receive
 
-__all__ = ["KEYRING", "POOL", "RECEIVED", "ROUTES", "SIGNATURE_FAILURES", "WEBHOOKS"]
+__all__ = ["KEYRING", "POOL", "RECEIVED", "ROUTES", "SIGNATURE_FAILURES", "STORE", "WEBHOOKS"]
 
 ROUTES = (web.post("/webhooks/stripe", receive),)

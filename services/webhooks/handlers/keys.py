@@ -5,10 +5,12 @@ import asyncio
 from aiohttp import web
 
 from services.webhooks.actions.keyring import Keyring
+from services.webhooks.actions.receiving import Store
 from services.webhooks.settings import WebhooksSettings
 from shared.db import Pool
 
 POOL = web.AppKey("POOL", Pool)
 KEYRING = web.AppKey("KEYRING", Keyring)
+STORE = web.AppKey("STORE", Store)
 RECEIVED = web.AppKey("RECEIVED", asyncio.Event)
 WEBHOOKS = web.AppKey("WEBHOOKS", WebhooksSettings)

@@ -7,7 +7,7 @@ from aiohttp import web
 from services.webhooks import domain
 from services.webhooks.actions import receiving
 from services.webhooks.actions.keyring import NoUsableSecret
-from services.webhooks.handlers.keys import KEYRING, POOL, RECEIVED, WEBHOOKS
+from services.webhooks.handlers.keys import KEYRING, RECEIVED, STORE, WEBHOOKS
 from shared import metrics
 from shared.permissions import Permission, permit
 from shared.web import reply, unlimited
@@ -37,9 +37,9 @@ async def receive(request: web.Request) -> web.Response:
         SIGNATURE_FAILURES.labels(reason=refusal.code).inc()
         raise
     keyring.note_use(verified.secret)
-    headers = {**_kept(request), "signed-at": str(verified.signed_at), "signed-by": verified.secret}
-    kept = receiving.Request(headers, request["client_address"])
-    await receiving.receive(request.app[POOL], body, kept, settings.livemode, settings.store_timeout_s)
+    headers = {**_kept(request), "signed-by": verified.secret}
+    kept = receiving.Request(headers, request["client_address"], verified.signed_at)
+    await receiving.receive(request.app[STORE], body, kept, settings.expected())
     request.app[RECEIVED].set()
     return reply({"received": True})
 

@@ -169,8 +169,10 @@ async def test_events_are_counted_by_known_types_and_measured_by_age(door):
     before = [count(*each) for each in series]
     aged_before = EVENT_AGE._sum.get()
     event = an_event(created=int(time.time()) - 60)
-    for each in (event, event, an_event("treasury.something_new")):
-        await door.deliver(each)
+    again = signature(body_of(event), at=time.time() + 60)  # Stripe signs a retry anew
+    await door.deliver(event)
+    await door.post(body_of(event), again)
+    await door.deliver(an_event("treasury.something_new"))
     assert [count(*each) for each in series] == [value + 1 for value in before]
     assert EVENT_AGE._sum.get() - aged_before >= 59
 

@@ -197,7 +197,7 @@ async def test_without_the_unique_id_the_race_would_be_lost(door, rows, clean):
 
     async def look_then_insert() -> None:
         async with door.app[POOL].request() as conn:
-            if await deliveries.select_digest(conn, event_id) is None:
+            if not await deliveries.select_known(conn, [event_id]):
                 await together.wait()
                 await conn.execute(
                     """
@@ -241,6 +241,8 @@ async def test_a_request_may_add_events_and_read_none(mute_door, clean, pool):
         "DELETE FROM stripe_events",
         "DELETE FROM stripe_event_ids",
         "SELECT * FROM stripe_events_default",
+        "SELECT make_event_partitions(1)",
+        "SELECT drop_event_partition('2020-01-01')",
         "INSERT INTO stripe_events (stripe_event_id, type, body, state) VALUES ('e', 't', '', 'published')",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -252,9 +254,10 @@ async def test_a_worker_may_mark_events_and_change_nothing_else(mute_door, pool)
     await mute_door.deliver(an_event())
     for statement in (
         "UPDATE stripe_events SET body = ''",
-        "DELETE FROM stripe_events",
         "INSERT INTO stripe_event_ids (id, content_digest) VALUES ('e', 'd')",
         "SELECT * FROM stripe_events_default",
+        "SELECT make_event_partition(now(), true)",
+        "DROP TABLE stripe_events_default",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with pool.worker() as conn:

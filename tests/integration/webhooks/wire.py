@@ -14,6 +14,7 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._is_dead = False
+        self._is_mute = False
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -34,7 +35,7 @@ class Wire:
         return urlunsplit(self._parts._replace(netloc=f"{credentials}@127.0.0.1:{self._port}"))
 
     async def mend(self) -> None:
-        self._is_dead = False
+        self._is_dead = self._is_mute = False
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
             self._port = self._server.sockets[0].getsockname()[1]
@@ -54,6 +55,10 @@ class Wire:
         """As if the cable were out: connections stay, new ones are taken, and nothing comes through."""
         self._is_dead = True
 
+    def mute(self) -> None:
+        """As if the cable were out one way: what the service says arrives, and it hears no answer."""
+        self._is_mute = True
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -63,7 +68,7 @@ class Wire:
             beyond, towards = await asyncio.open_connection(self._parts.hostname, self._parts.port or 5432)
             self._open.add(towards)
             try:
-                await asyncio.gather(self._pass(reader, towards), self._pass(beyond, writer))
+                await asyncio.gather(self._pass(reader, towards), self._pass(beyond, writer, is_answer=True))
             finally:
                 self._open.discard(towards)
                 towards.transport.abort()
@@ -74,9 +79,9 @@ class Wire:
             self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_answer: bool = False) -> None:
         while chunk := await reader.read(65536):
-            while self._is_dead:
+            while self._is_dead or (self._is_mute and is_answer):
                 await asyncio.sleep(0.02)
             writer.write(chunk)
             await writer.drain()
