@@ -230,6 +230,12 @@ class SecurityEventBodyChanged(SecurityEvent):
     type: ClassVar[str] = "security.event_body_changed"
 
 
+class SecuritySecretExpiring(SecurityEvent):
+    """A signing secret expires soon, and Stripe still signs with it: it was not rolled there."""
+
+    type: ClassVar[str] = "security.secret_expiring"
+
+
 class WebhookVersionUnexpected(Event):
     """Stripe's events come in another API version than the one we expect. At most one an hour and version."""
 

@@ -7,7 +7,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
 
+from shared.staff import Right
+
 _ATTRIBUTE = "__kct_permission__"
+_RIGHT = "__kct_right__"
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -20,11 +23,12 @@ class Permission(StrEnum):
     STAFF = "staff"  # a signed-in member of staff
 
 
-def permit(permission: Permission) -> Callable[[Handler], Handler]:
-    """Declare who may call the handler."""
+def permit(permission: Permission, right: Right | None = None) -> Callable[[Handler], Handler]:
+    """Declare who may call the handler; of the staff, those who have the right."""
 
     def declare(handler: Handler) -> Handler:
         setattr(handler, _ATTRIBUTE, permission)
+        setattr(handler, _RIGHT, right)
         return handler
 
     return declare
@@ -36,3 +40,11 @@ def permission_of(handler: object) -> Permission | None:
         handler = handler.func
     declared = getattr(handler, _ATTRIBUTE, None)
     return declared if isinstance(declared, Permission) else None
+
+
+def right_of(handler: object) -> Right | None:
+    """What a member of staff needs for it; None: to be signed in is enough."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    declared = getattr(handler, _RIGHT, None)
+    return declared if isinstance(declared, Right) else None

@@ -120,6 +120,11 @@ class ServiceSettings(Settings):
         IPv6Network("::1/128"),
     )
     cors_origins: Listed[str] = ()
+    staff_origin: str | None = Field(
+        default=None,
+        pattern=r"^https://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        description="where staff reach their pages, such as https://staff.example.com; none: on this machine alone",
+    )
     request_limit_per_minute: int = Field(default=600, ge=1, description="per client address")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     otlp_url: str | None = Field(default=None, description="base URL of an OTLP/HTTP collector; none: no export")

@@ -16,6 +16,13 @@ MOST_SHOWN = 200
 SERVICE = "webhooks"
 
 
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command and its arguments."""
+    command = commands.add_parser("bans", help="which addresses Stripe's door is shut to")
+    command.add_argument("--lift", metavar="ADDRESS", help="let this one in again")
+    command.set_defaults(run=run)
+
+
 async def run(settings: OpsSettings, arguments: argparse.Namespace) -> None:
     """Lists the bans, or lifts one."""
     url, prefix = settings.webhooks_database(), settings.role_prefix

@@ -54,6 +54,19 @@ def read(path: Path) -> Catalogue:
         raise Unreadable(f"{path}: {places}") from error
 
 
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command and its arguments."""
+    command = commands.add_parser(
+        "import-catalogue", help="products, variants, prices and stock from a file: TOML at once, CSV after a preview"
+    )
+    command.add_argument("file", type=Path)
+    command.add_argument("--yes", action="store_true", help="write what the preview of a CSV file shows")
+    command.add_argument(
+        "--deactivate-missing", action="store_true", help="take off sale what is in the shop and not in the CSV file"
+    )
+    command.set_defaults(run=import_file)
+
+
 async def import_file(settings: OpsSettings, arguments: argparse.Namespace) -> None:
     """Imports the file and says what it brought; of a CSV file, first, what it would bring."""
     if arguments.file.suffix.lower() == ".csv":

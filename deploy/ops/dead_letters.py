@@ -13,6 +13,16 @@ from shared.topology import QUEUES
 CONNECT_S = 15.0
 
 
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands and their arguments."""
+    command = commands.add_parser("dead-letters", help="how many messages each queue could not handle")
+    command.set_defaults(run=show)
+    command = commands.add_parser("redrive", help="put a queue's dead letters back into it")
+    command.add_argument("queue", help="as `dead-letters` names it, for example notifier.on_order_paid")
+    command.add_argument("--limit", type=int, default=1000, help="at most so many (default: 1000)")
+    command.set_defaults(run=redrive)
+
+
 async def show(settings: OpsSettings, _: argparse.Namespace) -> None:
     """Prints a line per queue that has dead letters."""
     async with _connected(settings) as bus:

@@ -12,8 +12,9 @@ from services.webhooks import handlers, jobs
 from services.webhooks.actions import SERVICE, group_commit, retention, senders
 from services.webhooks.actions.group_commit import GroupCommit, Limits
 from services.webhooks.actions.guarding import Guard
+from services.webhooks.actions.keyring import Keyring
 from services.webhooks.domain.threats import Kind
-from services.webhooks.handlers import GUARD, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
+from services.webhooks.handlers import GUARD, KEYRING, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
 from services.webhooks.senders_api import TIMEOUT_S
 from services.webhooks.settings import WebhooksSettings
 from shared import http_client, metrics, outbox
@@ -45,16 +46,20 @@ def make(settings: WebhooksSettings) -> web.Application:
     async def broker() -> bool:
         return app[BUS].is_connected
 
+    async def signing_secret() -> bool:
+        return app[KEYRING].has_usable
+
     app = make_app(
         settings,
         ROUTES,
-        ready_checks={"database": database, "broker": broker},
+        ready_checks={"database": database, "broker": broker, "usable_signing_secret": signing_secret},
         max_body_bytes=settings.body_limit_bytes,
         guards=(handlers.guard,),
     )
     app[WEBHOOKS] = settings
     app[GUARD] = guard = Guard(settings)
     app[UNREADABLE] = lambda address: guard.note(Kind.UNREADABLE, address)
+    app[KEYRING] = Keyring(settings.stripe_secrets, settings.stripe_secrets_file)
     app[RECEIVED] = asyncio.Event()
     app.cleanup_ctx.append(_resources)
     return app
@@ -76,6 +81,7 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), _bus_options(settings)))
         await _start_jobs(stack, settings, pool, bus)
         await _start_guard(stack, app[GUARD], pool)
+        await _start_keyring_jobs(stack, settings, pool, app[KEYRING])
         publish = partial(jobs.publish_received, pool, bus, app[RECEIVED], settings.rest_s)
         await open_(running("publish_received", publish, AT_ONCE_S, settings.drain_s))
         app[STORE] = await open_(group_commit.running(_group_commit(settings), settings.writers, settings.drain_s))
@@ -134,6 +140,16 @@ async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: P
         ),
     )
     for name, job, rest_s in started:
+        await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
+
+
+async def _start_keyring_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, keyring: Keyring) -> None:
+    warning = timedelta(hours=settings.secret_warning_h)
+    note = partial(jobs.note_secrets, pool, keyring, settings.instance, warning)
+    for name, job, rest_s in (
+        ("look_at_secrets", partial(jobs.look_at_secrets, keyring), settings.secrets_look_s),
+        ("note_secrets", note, MEASURE_S),
+    ):
         await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
 
 

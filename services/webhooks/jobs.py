@@ -9,12 +9,16 @@ import aiohttp
 
 from services.webhooks.actions import guarding, publishing, senders
 from services.webhooks.actions.guarding import Guard
+from services.webhooks.actions.keyring import look as look_at_secrets
+from services.webhooks.actions.keyring import note_secrets
 from services.webhooks.store.publishing import select_backlog
 from shared import metrics, outbox
 from shared.bus import Bus
 from shared.db import Pool, is_database_away
 
 log = logging.getLogger(__name__)
+
+__all__ = ["look_at_secrets", "measure_backlog", "note_secrets", "publish_received", "purge_outbox"]
 
 BACKLOG = metrics.gauge("webhooks_backlog_events", "Events stored and not yet published.")
 BACKLOG_AGE = metrics.gauge(

@@ -1,17 +1,35 @@
 """The settings of webhooks: `WEBHOOKS_…` in the environment."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from services.webhooks.domain import Expected
+from services.webhooks.domain import Expected, SigningSecret
+from services.webhooks.domain.secrets import parse, usable
 from services.webhooks.domain.threats import Policy
-from shared.settings import Listed, Network, Secrets, ServiceSettings
+from shared.settings import Listed, Network, ServiceSettings
 
 STRIPES_LIST = "https://stripe.com/files/ips/ips_webhooks.json"
+
+
+def _secrets(value: Any) -> Any:
+    """From a text as `domain.secrets` describes it; from code also as a list of such texts."""
+    if isinstance(value, str):
+        return parse(value)
+    if isinstance(value, list | tuple):
+        return tuple(_secret(each) for each in value)
+    return value
+
+
+def _secret(value: Any) -> SigningSecret:
+    if isinstance(value, SigningSecret):
+        return value
+    (secret,) = parse(value.get_secret_value() if isinstance(value, SecretStr) else str(value))
+    return secret
 
 
 class WebhooksSettings(ServiceSettings):
@@ -19,7 +37,13 @@ class WebhooksSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="WEBHOOKS_", frozen=True, extra="ignore")
 
-    stripe_secrets: Secrets = Field(description="signing secrets; more than one while a secret is being rolled")
+    stripe_secrets: Annotated[tuple[SigningSecret, ...], NoDecode, BeforeValidator(_secrets)] = Field(
+        description="signing secrets, the newest first; more than one while a secret is being rolled", min_length=1
+    )
+    # The same variable that `stripe_secrets` is read from at the start: a file that changes is taken over later, too.
+    stripe_secrets_file: Path | None = None
+    secrets_look_s: float = Field(default=1.0, gt=0, description="how often the file is looked at")
+    secret_warning_h: float = Field(default=6.0, gt=0, description="hours before a secret in use expires")
     livemode: bool = Field(description="whether this installation takes live events or test events")
     # Never 0: Stripe's package reads that as "don't look at the time".
     tolerance_s: int = Field(default=300, ge=1, le=3600, description="how far a signature's time may be off")
@@ -57,9 +81,9 @@ class WebhooksSettings(ServiceSettings):
 
     @field_validator("stripe_secrets")
     @classmethod
-    def _none_is_blank(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if not all(secret.get_secret_value().strip() for secret in secrets):
-            raise ValueError("one of the secrets is blank")
+    def _one_is_usable(cls, secrets: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
+        if not usable(secrets, datetime.now(UTC)):
+            raise ValueError("all of the secrets have expired")
         return secrets
 
     @model_validator(mode="after")
@@ -90,7 +114,3 @@ class WebhooksSettings(ServiceSettings):
     def expected(self) -> Expected:
         """What events are taken for ours."""
         return Expected(self.livemode, self.api_version)
-
-    def secrets(self) -> tuple[str, ...]:
-        """The signing secrets, to be handed to the one place that checks signatures."""
-        return tuple(secret.get_secret_value() for secret in self.stripe_secrets)

@@ -3,11 +3,12 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from shared.errors import Forbidden
+from shared.errors import Forbidden, Unauthorized
 from shared.metrics import HTTP_REFUSED
 from shared.permissions import Permission, permission_of
 from shared.web.address import is_in
 from shared.web.keys import CLIENT_ADDRESS, SETTINGS
+from shared.web.staff import admit
 
 
 class NotPermitted(Forbidden):
@@ -20,28 +21,24 @@ class InternalOnly(Forbidden):
     title = "This is open to our own network only"
 
 
-class StaffOnly(Forbidden):
-    code = "staff_only"
-    title = "This is open to staff only"
-
-
 @web.middleware
 async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.match_info.http_exception is None:  # an unknown path has nothing to guard, and stays a 404
         try:
-            _check(request)
-        except Forbidden:
+            await _check(request)
+        except (Forbidden, Unauthorized):
             HTTP_REFUSED.labels(reason="permission").inc()
             raise
     return await handler(request)
 
 
-def _check(request: web.Request) -> None:
-    permission = permission_of(request.match_info.handler)
+async def _check(request: web.Request) -> None:
+    handler = request.match_info.handler
+    permission = permission_of(handler)
     if permission is None:
         raise NotPermitted
     if permission is Permission.STAFF:
-        raise StaffOnly
+        await admit(request, handler)
     if permission is Permission.INTERNAL and not _is_internal(request):
         raise InternalOnly
     # PUBLIC is open. ORDER_TOKEN and STRIPE_SIGNATURE are verified by handlers, which know order and body.

@@ -3,6 +3,7 @@
 from services.webhooks.domain.event import EventMalformed, StripeEvent, read
 from services.webhooks.domain.resync import NotResyncable, Retold, resyncable, retell, subject_id
 from services.webhooks.domain.screening import may_be_signed
+from services.webhooks.domain.secrets import SecretsMalformed, SigningSecret
 from services.webhooks.domain.signature import (
     BodyEmpty,
     BodyNotText,
@@ -13,6 +14,7 @@ from services.webhooks.domain.signature import (
     SignatureMissing,
     TimestampInFuture,
     TimestampTooOld,
+    Verified,
     verify,
 )
 from services.webhooks.domain.translation import (
@@ -37,14 +39,17 @@ __all__ = [
     "NotResyncable",
     "Refused",
     "Retold",
+    "SecretsMalformed",
     "SignatureDuplicated",
     "SignatureMalformed",
     "SignatureMismatch",
     "SignatureMissing",
+    "SigningSecret",
     "StripeEvent",
     "TimestampInFuture",
     "TimestampTooOld",
     "Untranslatable",
+    "Verified",
     "may_be_signed",
     "read",
     "resyncable",

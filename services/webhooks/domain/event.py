@@ -27,6 +27,7 @@ class StripeEvent:
     created: int | None
     api_version: str | None
     object_id: str | None
+    order_id: str | None
     traceparent: str | None
     digest: bytes
 
@@ -53,6 +54,7 @@ def read(body: bytes) -> StripeEvent:
         created=created if type(created) is int else None,
         api_version=name(event.get("api_version")),
         object_id=name(about.get("id")),
+        order_id=name(mapping(about.get("metadata")).get("order_id")),
         traceparent=_traceparent(mapping(about.get("metadata")).get("traceparent")),
         digest=digest,
     )

@@ -5,6 +5,7 @@ import asyncio
 from aiohttp import web
 
 from services.webhooks.actions.guarding import Guard
+from services.webhooks.actions.keyring import Keyring
 from services.webhooks.actions.receiving import Store
 from services.webhooks.settings import WebhooksSettings
 from shared.db import Pool
@@ -13,6 +14,7 @@ from shared.db import Pool
 COUNTED = web.RequestKey("COUNTED", bool)
 GUARD = web.AppKey("GUARD", Guard)
 POOL = web.AppKey("POOL", Pool)
+KEYRING = web.AppKey("KEYRING", Keyring)
 STORE = web.AppKey("STORE", Store)
 RECEIVED = web.AppKey("RECEIVED", asyncio.Event)
 WEBHOOKS = web.AppKey("WEBHOOKS", WebhooksSettings)

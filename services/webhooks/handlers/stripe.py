@@ -6,8 +6,9 @@ from aiohttp import web
 
 from services.webhooks import domain
 from services.webhooks.actions import guarding, receiving
+from services.webhooks.actions.keyring import NoUsableSecret
 from services.webhooks.domain.threats import Kind
-from services.webhooks.handlers.keys import COUNTED, GUARD, RECEIVED, STORE, WEBHOOKS
+from services.webhooks.handlers.keys import COUNTED, GUARD, KEYRING, RECEIVED, STORE, WEBHOOKS
 from shared import metrics
 from shared.permissions import Permission, permit
 from shared.web import reply, unlimited
@@ -27,18 +28,24 @@ LONGEST_HEADER = 300
 @unlimited
 async def receive(request: web.Request) -> web.Response:
     """Takes one event: 2xx once it is stored, whatever its type; a problem document otherwise."""
-    settings, guard, address = request.app[WEBHOOKS], request.app[GUARD], request["client_address"]
+    settings, guard, keyring = request.app[WEBHOOKS], request.app[GUARD], request.app[KEYRING]
+    address = request["client_address"]
     signatures = request.headers.getall("Stripe-Signature", ())
     body = await request.read()  # raises when it is longer than the app allows
+    now = time.time()
     try:
-        signed_at = domain.verify(body, signatures, settings.secrets(), settings.tolerance_s, time.time())
+        verified = domain.verify(body, signatures, keyring.usable(now), settings.tolerance_s, now)
+    except NoUsableSecret as ours:
+        SIGNATURE_FAILURES.labels(reason=ours.code).inc()
+        raise  # no fault of the sender's, who may well be Stripe
     except domain.Refused as refusal:
         SIGNATURE_FAILURES.labels(reason=refusal.code).inc()
         if COUNTED not in request:
             guard.refuse_stranger(Kind.BAD_SIGNATURE, address)
         raise
     guard.admit_sender(address)
-    kept = receiving.Request(_kept(request), address, signed_at)
+    keyring.note_use(verified.secret)
+    kept = receiving.Request({**_kept(request), "signed-by": verified.secret}, address, verified.signed_at)
     outcome = await receiving.receive(request.app[STORE], body, kept, settings.expected())
     guarding.note_outcome(guard, outcome, address)
     request.app[RECEIVED].set()

@@ -44,18 +44,19 @@ async def insert_deliveries(conn: Connection, deliveries: Sequence[Delivery]) ->
         WITH given AS (
             SELECT * FROM unnest(
                 $1::text[], $2::bytea[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::bytea[],
-                $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::boolean[]
+                $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::boolean[],
+                $15::text[]
             ) AS given (id, content_digest, signed_at, type, object_id, api_version, livemode, body,
-                        headers, client_address, traceparent, state, error, version_mismatch)
+                        headers, client_address, traceparent, state, error, version_mismatch, order_id)
         ), claimed AS (
             INSERT INTO stripe_event_ids (id, content_digest, signed_at)
             SELECT id, content_digest, signed_at FROM given
             ON CONFLICT (id) DO NOTHING RETURNING id
         ), stored AS (
             INSERT INTO stripe_events (stripe_event_id, type, object_id, api_version, livemode, body, headers,
-                                       client_address, traceparent, state, error, version_mismatch)
+                                       client_address, traceparent, state, error, version_mismatch, order_id)
             SELECT id, type, object_id, api_version, livemode, body, headers::jsonb,
-                   client_address, traceparent, state, error, version_mismatch
+                   client_address, traceparent, state, error, version_mismatch, order_id
             FROM given JOIN claimed USING (id)
         )
         SELECT id FROM claimed
@@ -82,6 +83,7 @@ def _columns(delivery: Delivery) -> tuple[object, ...]:
         delivery.state,
         delivery.error,
         delivery.version_mismatch,
+        event.order_id,
     )
 
 

@@ -21,28 +21,47 @@ def environment(monkeypatch):
     return monkeypatch
 
 
+def values() -> list[str]:
+    return [secret.value for secret in load(WebhooksSettings).stripe_secrets]
+
+
 @pytest.mark.parametrize(
     ("value", "secrets"),
     [
-        ("whsec_one", ("whsec_one",)),
-        ("whsec_one,whsec_two", ("whsec_one", "whsec_two")),
-        (" whsec_one , whsec_two ", ("whsec_one", "whsec_two")),
-        ('["whsec_one", "whsec_two"]', ("whsec_one", "whsec_two")),
+        ("whsec_one", ["whsec_one"]),
+        ("whsec_one,whsec_two", ["whsec_one", "whsec_two"]),
+        (" whsec_one , whsec_two ", ["whsec_one", "whsec_two"]),
+        ('["whsec_one", "whsec_two"]', ["whsec_one", "whsec_two"]),
+        ("new = whsec_one, old = whsec_two; until=2999-01-01T00:00Z", ["whsec_one", "whsec_two"]),
+        ("new=whsec_one; until=2020-01-01T00:00Z, whsec_two", ["whsec_one", "whsec_two"]),
     ],
 )
 def test_secrets_are_given_by_commas_or_as_json(environment, value, secrets):
     environment.setenv("WEBHOOKS_STRIPE_SECRETS", value)
-    assert load(WebhooksSettings).secrets() == secrets
+    assert values() == secrets
 
 
-def test_secrets_can_lie_in_a_file(environment, tmp_path):
+def test_secrets_can_lie_in_a_file_which_is_known_for_later(environment, tmp_path):
     environment.delenv("WEBHOOKS_STRIPE_SECRETS")
     (tmp_path / "secrets").write_text("whsec_one,whsec_two\n")
     environment.setenv("WEBHOOKS_STRIPE_SECRETS_FILE", str(tmp_path / "secrets"))
-    assert load(WebhooksSettings).secrets() == ("whsec_one", "whsec_two")
+    assert values() == ["whsec_one", "whsec_two"]
+    assert load(WebhooksSettings).stripe_secrets_file == tmp_path / "secrets"
 
 
-@pytest.mark.parametrize("value", ["", " ", ",", "whsec_one,", "[]", '[""]', '["whsec_one", " "]', "[whsec_one", "[5]"])
+def test_secrets_that_have_all_expired_stop_the_process(environment, capsys):
+    environment.setenv("WEBHOOKS_STRIPE_SECRETS", "a=whsec_one; until=2020-01-01T00:00Z")
+    with pytest.raises(SystemExit) as stopped:
+        load(WebhooksSettings)
+    said = capsys.readouterr().err
+    assert stopped.value.code == 78
+    assert "expired" in said
+    assert "whsec_one" not in said
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", ",", "whsec_one,", "[]", '[""]', '["whsec_one", " "]', "[whsec_one", "[5]", "sk_test_one"]
+)
 def test_an_empty_secret_stops_the_process(environment, capsys, value):
     environment.setenv("WEBHOOKS_STRIPE_SECRETS", value)
     with pytest.raises(SystemExit) as stopped:
