@@ -1,0 +1,80 @@
+"""What checkout decided about an order, self-contained for a mail."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from shared.events.base import Event, Part
+from shared.money import Money
+
+
+class OrderLine(Part):
+    sku: str
+    name: str
+    variant: str
+    quantity: int
+    unit_price_minor: int
+    line_total_minor: int
+
+
+class Address(Part):
+    name: str
+    line1: str
+    line2: str | None = None
+    city: str
+    region: str | None = None
+    postal_code: str
+    country: str
+
+
+class OrderFacts(Part):
+    """An order as a mail needs it."""
+
+    order_id: UUID
+    number: str
+    email: str
+    locale: str
+    currency: str
+    total_minor: int
+    lines: tuple[OrderLine, ...]
+    shipping_address: Address
+
+    @property
+    def total(self) -> Money:
+        return Money(self.total_minor, self.currency)
+
+
+class OrderEvent(Event):
+    """Something that became true of an order."""
+
+    order: OrderFacts
+
+
+class OrderPlaced(OrderEvent):
+    type: ClassVar[str] = "order.placed"
+
+
+class OrderPaid(OrderEvent):
+    type: ClassVar[str] = "order.paid"
+
+
+class OrderPaymentFailed(OrderEvent):
+    """One payment try was refused. `failure_id` names the try: a second decline is a second fact."""
+
+    type: ClassVar[str] = "order.payment_failed"
+
+    failure_id: str
+    category: str
+    reserved_until: datetime
+
+
+class OrderExpired(OrderEvent):
+    type: ClassVar[str] = "order.expired"
+
+
+class OrderHeld(OrderEvent):
+    """The money does not match the order: somebody must look before anything is sent."""
+
+    type: ClassVar[str] = "order.held"
+
+    reason: str
