@@ -21,8 +21,9 @@ The detail is shown to the caller: it never holds a secret, a card number or wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 PROBLEM_JSON = "application/problem+json"
@@ -43,6 +44,8 @@ class AppError(Exception):
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong on our side"
     may_pass_later: ClassVar[bool] = False
+    # What else the document says, by names of its own (RFC 9457, "extension members").
+    members: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,
@@ -125,6 +128,7 @@ class Unavailable(AppError):
 def problem(error: AppError, request_id: str) -> dict[str, Any]:
     """The RFC 9457 document of an error; the type is a name that stays stable, not an address to visit."""
     return {
+        **error.members,
         "type": f"urn:kct:problem:{error.code}",
         "title": error.title,
         "status": error.status,

@@ -4,20 +4,21 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-# Decimals of the currencies we know, as Stripe writes their amounts: ISO 4217, except that ISK and UGX, which have no
-# decimals, are written with two zeros (docs.stripe.com/currencies: "zero-decimal", "three-decimal", "special cases").
+# Decimals of the currencies we know, as Stripe writes their amounts (docs.stripe.com/currencies, "zero-decimal",
+# "three-decimal"). ISK, UGX, HUF and IDR are left out on purpose: Stripe writes them with two decimals and everybody
+# who formats amounts for people (ISO 4217, CLDR) with none, so that a page would be wrong by a hundred.
 _ZERO = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
 _TWO = """
-aed aud bgn brl cad chf cny czk dkk eur gbp hkd idr ils inr isk mxn myr nok nzd php pln ron sar sek sgd thb try twd uah
-ugx usd zar
+aed aud bgn brl cad chf cny czk dkk eur gbp hkd ils inr mxn myr nok nzd php pln ron sar sek sgd thb try twd uah
+usd zar
 """
 _THREE = "bhd jod kwd omr tnd"
 EXPONENTS = {
     currency: decimals for decimals, names in ((0, _ZERO), (2, _TWO), (3, _THREE)) for currency in names.split()
 }
 
-# Three-decimal amounts must end in 0, ISK and UGX in 00: nothing smaller can be paid by card.
-STEPS = {**{currency: 10 for currency, decimals in EXPONENTS.items() if decimals == 3}, "isk": 100, "ugx": 100}
+# Three-decimal amounts must end in 0: nothing smaller can be paid by card.
+STEPS = {currency: 10 for currency, decimals in EXPONENTS.items() if decimals == 3}
 
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,4}))?")
 

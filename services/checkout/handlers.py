@@ -9,11 +9,20 @@ from uuid import UUID
 from aiohttp import web
 
 from services.checkout import pages
-from services.checkout.actions import catalogue, orders, stock
+from services.checkout.actions import catalogue, orders, pricing, stock
 from services.checkout.actions.live import Live, Watch
 from services.checkout.actions.orders import Placed, Till
 from services.checkout.domain import Line, Order
-from services.checkout.schemas import AdjustedStock, AdjustStock, Currency, OrderOut, PlacedOrder, PlaceOrder
+from services.checkout.schemas import (
+    AdjustedStock,
+    AdjustStock,
+    AskQuote,
+    Currency,
+    OrderOut,
+    PlacedOrder,
+    PlaceOrder,
+    QuoteOut,
+)
 from shared import links
 from shared.errors import BadRequest, Forbidden, Invalid, NotFound, Unauthorized
 from shared.money import EXPONENTS
@@ -58,6 +67,14 @@ async def list_products(request: web.Request) -> web.Response:
     if currency not in EXPONENTS:
         raise Invalid("the currency is not known", field="currency")
     return reply(await catalogue.list_products(request.app[TILL].pool, currency))
+
+
+@routes.post("/v1/quote")
+@permit(Permission.PUBLIC)
+async def quote(request: web.Request) -> web.Response:
+    """The total, with delivery and tax, before anything is ordered."""
+    asked = await parse(request, AskQuote)
+    return reply(QuoteOut.of(await pricing.quote(request.app[TILL].pool, asked.basket())))
 
 
 @routes.post("/v1/orders")

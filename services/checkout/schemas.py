@@ -1,12 +1,12 @@
 """HTTP bodies of checkout, in and out."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.checkout.domain import Adjustment, Line, Order, Reason, Stock, Wanted
+from services.checkout.domain import Adjustment, Basket, Line, Order, Parts, Quote, Reason, Stock, Wanted
 from shared.money import EXPONENTS
 
 # No control characters: PostgreSQL refuses NUL, and a newline has no place in a name or a mail header.
@@ -21,6 +21,10 @@ Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=254, pattern=rf"^{_LOCAL}@{_LABEL}(\.{_LABEL})+$")
 ]
 Currency = Annotated[str, StringConstraints(pattern=f"^({'|'.join(sorted(EXPONENTS))})$")]
+
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+ShippingMethod = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 
 
 class Incoming(BaseModel):
@@ -41,7 +45,7 @@ class AddressIn(Incoming):
     city: Text
     region: Text | None = None
     postal_code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9 -]{2,12}$")]
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    country: Country
 
 
 class PlaceOrder(Incoming):
@@ -52,9 +56,31 @@ class PlaceOrder(Incoming):
     currency: Currency = "usd"
     lines: Annotated[list[LineIn], Field(min_length=1, max_length=50)]
     shipping_address: AddressIn
+    shipping_method: ShippingMethod | None = None
+    # What the page showed. It decides nothing: when it is not the total any more, nothing is ordered.
+    expected_total_minor: int | None = Field(default=None, ge=0)
+
+    def as_text(self) -> str:
+        """What tells one order from another under the same key. What isn't given leaves it as it always was."""
+        optional = ("shipping_method", "expected_total_minor")
+        return self.model_dump_json(exclude={name for name in optional if getattr(self, name) is None})
 
     def wanted(self) -> list[Wanted]:
         return [Wanted(line.sku, line.quantity) for line in self.lines]
+
+
+class AskQuote(Incoming):
+    """POST /v1/quote: what a basket would cost."""
+
+    currency: Currency = "usd"
+    lines: Annotated[list[LineIn], Field(min_length=1, max_length=50)]
+    country: Country
+    region: Text | None = None
+    shipping_method: ShippingMethod | None = None
+
+    def basket(self) -> Basket:
+        wanted = [Wanted(line.sku, line.quantity) for line in self.lines]
+        return Basket(wanted, self.currency, self.country, self.region, self.shipping_method)
 
 
 class AdjustStock(Incoming):
@@ -102,10 +128,16 @@ class LineOut(BaseModel):
     quantity: int
     unit_price_minor: int
     line_total_minor: int
+    tax_minor: int
+    tax_basis_points: int
+    tax_included: bool
 
     @classmethod
     def of(cls, line: Line) -> "LineOut":
         return cls(
+            tax_minor=line.tax_minor,
+            tax_basis_points=line.tax_rate.basis_points,
+            tax_included=line.tax_rate.is_included,
             sku=line.sku,
             name=line.name,
             variant=line.variant,
@@ -115,7 +147,58 @@ class LineOut(BaseModel):
         )
 
 
-class OrderOut(BaseModel):
+class AmountsOut(BaseModel):
+    """total = subtotal + shipping + tax_added; tax is all of the tax, also what the prices contain."""
+
+    currency: str
+    subtotal_minor: int
+    shipping_minor: int
+    tax_minor: int
+    tax_added_minor: int
+    total_minor: int
+    shipping_method: str
+    shipping_name: str
+
+
+def amounts(parts: Parts) -> dict[str, Any]:
+    """The fields of AmountsOut."""
+    return {
+        "currency": parts.subtotal.currency,
+        "subtotal_minor": parts.subtotal.amount_minor,
+        "shipping_minor": parts.shipping.amount_minor,
+        "tax_minor": parts.tax.amount_minor,
+        "tax_added_minor": parts.tax_added.amount_minor,
+        "total_minor": parts.total.amount_minor,
+        "shipping_method": parts.shipping_method,
+        "shipping_name": parts.shipping_name,
+    }
+
+
+class ShippingOptionOut(BaseModel):
+    id: str
+    name: str
+    price_minor: int
+
+
+class QuoteOut(AmountsOut):
+    """What a basket costs, and the ways in which it could be sent, the default first."""
+
+    lines: list[LineOut]
+    shipping_options: list[ShippingOptionOut]
+
+    @classmethod
+    def of(cls, quote: Quote) -> "QuoteOut":
+        return cls(
+            **amounts(quote.parts),
+            lines=[LineOut.of(line) for line in quote.lines],
+            shipping_options=[
+                ShippingOptionOut(id=each.id, name=each.name, price_minor=each.price.amount_minor)
+                for each in quote.options
+            ],
+        )
+
+
+class OrderOut(AmountsOut):
     """An order as its customer sees it; neither the email nor the address is in it, since a link can be forwarded."""
 
     id: UUID
@@ -123,8 +206,6 @@ class OrderOut(BaseModel):
     payment: str
     fulfilment: str = "none"
     held: bool
-    currency: str
-    total_minor: int
     lines: list[LineOut]
     placed_at: datetime
     reserved_until: datetime
@@ -136,8 +217,7 @@ class OrderOut(BaseModel):
             number=order.number,
             payment=order.payment,
             held=order.hold != "none",
-            currency=order.total.currency,
-            total_minor=order.total.amount_minor,
+            **amounts(order.parts),
             lines=[LineOut.of(line) for line in lines],
             placed_at=order.placed_at,
             reserved_until=order.reserved_until,

@@ -36,6 +36,13 @@ class OrderFacts(Part):
     locale: str
     currency: str
     total_minor: int
+    # Of what the total is made: subtotal + shipping + tax_added. tax is all of the tax, also what prices contain.
+    # An event from before orders had parts has none of them.
+    subtotal_minor: int | None = None
+    shipping_minor: int | None = None
+    shipping_name: str | None = None
+    tax_minor: int | None = None
+    tax_added_minor: int | None = None
     lines: tuple[OrderLine, ...]
     shipping_address: Address
 

@@ -36,7 +36,7 @@ async def import_catalogue(pool: Pool, products: Sequence[Mapping[str, Any]], ac
                 await store.upsert_variant(conn, product["id"], variant, place)
                 for currency, amount_minor in product["prices"].items():
                     await store.upsert_price(conn, variant["sku"], Money(amount_minor, currency))
-                if await stock_store.insert_stock(conn, variant["sku"], variant.get("low_at", 0)):
+                if await stock_store.insert_stock(conn, variant["sku"], variant["low_at"]):
                     added += 1
                     if variant["on_hand"]:
                         new.append(Change(variant["sku"], variant["on_hand"], 0))

@@ -13,6 +13,11 @@ def facts(order: Order, lines: list[Line]) -> OrderFacts:
         locale=order.locale,
         currency=order.total.currency,
         total_minor=order.total.amount_minor,
+        subtotal_minor=order.parts.subtotal.amount_minor,
+        shipping_minor=order.parts.shipping.amount_minor,
+        shipping_name=order.parts.shipping_name,
+        tax_minor=order.parts.tax.amount_minor,
+        tax_added_minor=order.parts.tax_added.amount_minor,
         lines=tuple(_line_facts(line) for line in lines),
         shipping_address=Address.model_validate(order.shipping_address),
     )

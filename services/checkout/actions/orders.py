@@ -9,12 +9,11 @@ from uuid import UUID
 import asyncpg
 
 from services.checkout import domain
-from services.checkout.actions import attempts, payments, stock
+from services.checkout.actions import attempts, payments, pricing, stock
 from services.checkout.actions.facts import facts
-from services.checkout.domain import CREATE_INTENT, Attempt, Line, Order
+from services.checkout.domain import CREATE_INTENT, Attempt, Basket, Line, Order
 from services.checkout.schemas import PlaceOrder
 from services.checkout.settings import CheckoutSettings
-from services.checkout.store import catalogue as catalogue_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import Intent, Stripe, StripeRefused
@@ -58,10 +57,10 @@ async def place_order(till: Till, wanted: PlaceOrder, key: str) -> Placed:
     """Places the order that the key stands for, once; safe to repeat at any point with the same key and body.
 
     The order, its reservation and the attempt are committed before Stripe is called. A repeat finds what the first
-    left and goes on. Raises Invalid, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises.
+    left and goes on. Raises Invalid, PriceChanged, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises.
     """
     key_sha256 = domain.sha256(key)
-    fingerprint = domain.sha256(wanted.model_dump_json())
+    fingerprint = domain.sha256(wanted.as_text())
     order_id, is_replay = await _claim_or_find(till, wanted, key_sha256, fingerprint)
     intent = await _intent_of(till, order_id, is_replay=is_replay)
     order, lines = await look_at(till.pool, order_id)
@@ -96,21 +95,22 @@ async def _claim_or_find(till: Till, wanted: PlaceOrder, key_sha256: bytes, fing
 
 async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: PlaceOrder, order_id: UUID) -> None:
     """Prices, reserves and records, in the transaction that claimed the key."""
-    currency = wanted.currency
-    offers = await catalogue_store.select_offers(conn, [line.sku for line in wanted.lines], currency)
-    lines = domain.price(wanted.wanted(), offers, currency)
+    quote = await pricing.price(conn, _basket(wanted))
+    domain.check_expected(quote.parts, wanted.expected_total_minor)
+    lines, parts = quote.lines, quote.parts
     now = datetime.now(UTC)
     order = Order(
         id=order_id,
         number=domain.order_number(secrets.randbits(40)),
         email=wanted.email,
         locale=wanted.locale,
-        total=domain.total(lines, currency),
+        total=parts.total,
         shipping_address=wanted.shipping_address.model_dump(),
         payment=domain.PaymentState.AWAITING,
         hold=domain.Hold.NONE,
         reserved_until=now + timedelta(seconds=settings.reservation_s),
         placed_at=now,
+        parts=parts,
     )
     await stock.reserve(conn, order.id, lines)
     await store.insert_order(conn, order)
@@ -119,6 +119,11 @@ async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: Pla
     await store.insert_timeline(conn, order.id, "placed", actor="customer")
     await audit(conn, actor="customer", action="order.place", subject=f"order {order.id}")
     await outbox.stage(conn, OrderPlaced(order=facts(order, lines)))
+
+
+def _basket(wanted: PlaceOrder) -> Basket:
+    address = wanted.shipping_address
+    return Basket(wanted.wanted(), wanted.currency, address.country, address.region, wanted.shipping_method)
 
 
 async def _intent_of(till: Till, order_id: UUID, *, is_replay: bool) -> Intent:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.checkout.domain.payments import Received
+from services.checkout.domain.pricing import Parts
 from shared.errors import Conflict
 from shared.money import Money
 
@@ -71,6 +72,7 @@ class Order:
     hold: Hold
     reserved_until: datetime
     placed_at: datetime
+    parts: Parts
 
 
 def order_number(random_bits: int) -> str:

@@ -37,6 +37,7 @@ def order_status(shop_name: str, order: Order, lines: list[Line]) -> str:
         shop_name=shop_name,
         order=order,
         lines=lines,
+        tax_contained=order.parts.tax - order.parts.tax_added,
         title=title,
         text=text,
         is_open=order.payment in ("awaiting", "failed"),

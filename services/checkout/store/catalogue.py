@@ -41,7 +41,7 @@ async def select_offers(conn: Connection, skus: Sequence[str], currency: str) ->
     """Those of the SKUs that are sold in this currency."""
     rows = await conn.fetch(
         """
-        SELECT v.sku, p.name, v.size, v.colour, r.unit_price_minor
+        SELECT v.sku, p.name, v.size, v.colour, r.unit_price_minor, p.tax_class, v.weight_grams
         FROM variants v JOIN products p ON p.id = v.product_id AND p.active
         JOIN prices r ON r.sku = v.sku AND r.currency = $2 WHERE v.active AND v.sku = ANY($1::text[])
         """,
@@ -50,7 +50,12 @@ async def select_offers(conn: Connection, skus: Sequence[str], currency: str) ->
     )
     return {
         row["sku"]: Offer(
-            row["sku"], row["name"], f"{row['colour']}, {row['size']}", Money(row["unit_price_minor"], currency)
+            row["sku"],
+            row["name"],
+            f"{row['colour']}, {row['size']}",
+            Money(row["unit_price_minor"], currency),
+            row["tax_class"],
+            row["weight_grams"],
         )
         for row in rows
     }
@@ -59,28 +64,30 @@ async def select_offers(conn: Connection, skus: Sequence[str], currency: str) ->
 async def upsert_product(conn: Connection, product: Mapping[str, object], position: int) -> None:
     await conn.execute(
         """
-        INSERT INTO products (id, name, category, description, position) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (id) DO UPDATE SET name = $2, category = $3, description = $4, position = $5
+        INSERT INTO products (id, name, category, description, position, tax_class) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (id) DO UPDATE SET name = $2, category = $3, description = $4, position = $5, tax_class = $6
         """,
         product["id"],
         product["name"],
         product["category"],
         product["description"],
         position,
+        product["tax_class"],
     )
 
 
 async def upsert_variant(conn: Connection, product_id: str, variant: Mapping[str, object], position: int) -> None:
     await conn.execute(
         """
-        INSERT INTO variants (sku, product_id, size, colour, position) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (sku) DO UPDATE SET product_id = $2, size = $3, colour = $4, position = $5
+        INSERT INTO variants (sku, product_id, size, colour, position, weight_grams) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (sku) DO UPDATE SET product_id = $2, size = $3, colour = $4, position = $5, weight_grams = $6
         """,
         variant["sku"],
         product_id,
         variant["size"],
         variant["colour"],
         position,
+        variant["weight_grams"],
     )
 
 

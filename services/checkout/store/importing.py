@@ -40,13 +40,19 @@ async def select_products(conn: Connection, product_ids: Sequence[str]) -> dict[
 
 async def upsert_products(conn: Connection, products: Mapping[str, Fields]) -> None:
     """New ones come after those that are there."""
+    if not products:
+        return
+    last = await conn.fetchval("SELECT coalesce(max(position), -1) FROM products")
     await conn.executemany(
         """
         INSERT INTO products (id, name, category, description, tax_class, position)
-        VALUES ($1, $2, $3, $4, $5, (SELECT coalesce(max(position) + 1, 0) FROM products))
+        VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (id) DO UPDATE SET name = $2, category = $3, description = $4, tax_class = $5
         """,
-        [(key, p["name"], p["category"], p["description"], p["tax_class"]) for key, p in products.items()],
+        [
+            (key, p["name"], p["category"], p["description"], p["tax_class"], position)
+            for position, (key, p) in enumerate(products.items(), start=last + 1)
+        ],
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.checkout.domain import Hold, Line, Order, PaymentState
+from services.checkout.domain import Hold, Line, Order, Parts, PaymentState, Rate, Tax
 from shared import tracing
 from shared.db import Connection
 from shared.errors import NotFound
@@ -59,8 +59,9 @@ async def insert_order(conn: Connection, order: Order) -> None:
     await conn.execute(
         """
         INSERT INTO orders (id, number, email, locale, currency, total_minor, shipping_address,
-                            reserved_until, expiry_due_at, placed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+                            reserved_until, expiry_due_at, placed_at, subtotal_minor, shipping_minor, tax_minor,
+                            tax_added_minor, shipping_tax_minor, shipping_tax_included, shipping_method, shipping_name)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         """,
         order.id,
         order.number,
@@ -71,17 +72,37 @@ async def insert_order(conn: Connection, order: Order) -> None:
         orjson.dumps(order.shipping_address).decode(),
         order.reserved_until,
         order.placed_at,
+        order.parts.subtotal.amount_minor,
+        order.parts.shipping.amount_minor,
+        order.parts.tax.amount_minor,
+        order.parts.tax_added.amount_minor,
+        order.parts.shipping_tax.amount.amount_minor,
+        order.parts.shipping_tax.rate.is_included,
+        order.parts.shipping_method,
+        order.parts.shipping_name,
     )
 
 
 async def insert_lines(conn: Connection, order_id: UUID, lines: Sequence[Line]) -> None:
     await conn.executemany(
         """
-        INSERT INTO order_lines (order_id, position, sku, name, variant, quantity, unit_price_minor)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO order_lines (order_id, position, sku, name, variant, quantity, unit_price_minor,
+                                 tax_minor, tax_basis_points, tax_included)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """,
         [
-            (order_id, position, line.sku, line.name, line.variant, line.quantity, line.unit_price.amount_minor)
+            (
+                order_id,
+                position,
+                line.sku,
+                line.name,
+                line.variant,
+                line.quantity,
+                line.unit_price.amount_minor,
+                line.tax_minor,
+                line.tax_rate.basis_points,
+                line.tax_rate.is_included,
+            )
             for position, line in enumerate(lines)
         ],
     )
@@ -101,7 +122,15 @@ async def select_lines(conn: Connection, order: Order) -> list[Line]:
     rows = await conn.fetch("SELECT * FROM order_lines WHERE order_id = $1 ORDER BY position", order.id)
     currency = order.total.currency
     return [
-        Line(row["sku"], row["name"], row["variant"], row["quantity"], Money(row["unit_price_minor"], currency))
+        Line(
+            row["sku"],
+            row["name"],
+            row["variant"],
+            row["quantity"],
+            Money(row["unit_price_minor"], currency),
+            row["tax_minor"],
+            Rate(row["tax_basis_points"], row["tax_included"]),
+        )
         for row in rows
     ]
 
@@ -186,4 +215,20 @@ def _order(row: asyncpg.Record | None, order_id: UUID) -> Order:
         hold=Hold(row["hold"]),
         reserved_until=reserved_until,
         placed_at=row["placed_at"],
+        parts=_parts(row),
+    )
+
+
+def _parts(row: asyncpg.Record) -> Parts:
+    currency = row["currency"]
+    # The rate of delivery's tax is not kept: whether it is contained, and how much it is, says all that adds up.
+    shipping_rate = Rate(0, row["shipping_tax_included"])
+    return Parts(
+        subtotal=Money(row["subtotal_minor"], currency),
+        shipping=Money(row["shipping_minor"], currency),
+        tax=Money(row["tax_minor"], currency),
+        tax_added=Money(row["tax_added_minor"], currency),
+        shipping_tax=Tax(Money(row["shipping_tax_minor"], currency), shipping_rate),
+        shipping_method=row["shipping_method"],
+        shipping_name=row["shipping_name"],
     )

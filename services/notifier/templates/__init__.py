@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from services.notifier.domain import Kind, Letter, Page, one_line
 from services.notifier.settings import NotifierSettings
 from shared import links
-from shared.events import Address, OrderLine
+from shared.events import Address, OrderFacts, OrderLine
 from shared.money import Money
 
 HERE = Path(__file__).resolve().parent
@@ -140,7 +140,9 @@ class Writer:
             "name": one_line(order.shipping_address.name, LONGEST_FIELD),
             "day": voice.day(letter.date),
             "lines": [_line(line, order.currency, voice) for line in order.lines],
+            "amounts": _amounts(order, voice),
             "total": voice.money(order.total),
+            "tax_contained": _tax_contained(order, voice),
             "address": address_lines(order.shipping_address, voice.locale),
             "link": self._link(letter),
             "told_as": TOLD_AS.get(letter.category or "", "issuer_declined"),
@@ -163,6 +165,22 @@ def _sayer(voice: Voice, kind: Kind) -> Say:
         return voice.say(section, key, **values)
 
     return say
+
+
+def _amounts(order: OrderFacts, voice: Voice) -> list[tuple[str, str]]:
+    """What leads from the items to the total; nothing of an order from before it had parts."""
+    if order.subtotal_minor is None or order.shipping_minor is None:
+        return []
+    shipping_name = one_line(order.shipping_name or "", LONGEST_FIELD) or voice.say("shared", "delivery")
+    found = [(voice.say("shared", "subtotal"), order.subtotal_minor), (shipping_name, order.shipping_minor)]
+    if order.tax_added_minor:
+        found.append((voice.say("shared", "tax_added"), order.tax_added_minor))
+    return [(label, voice.money(Money(amount, order.currency))) for label, amount in found]
+
+
+def _tax_contained(order: OrderFacts, voice: Voice) -> str | None:
+    contained = (order.tax_minor or 0) - (order.tax_added_minor or 0)
+    return voice.money(Money(contained, order.currency)) if contained > 0 else None
 
 
 def _line(line: OrderLine, currency: str, voice: Voice) -> dict[str, Any]:

@@ -9,6 +9,7 @@ EXPECTED = {
     **HEALTH,
     "GET /v1/products": Permission.PUBLIC,
     "POST /v1/orders": Permission.PUBLIC,
+    "POST /v1/quote": Permission.PUBLIC,
     "GET /v1/orders/{id}": Permission.ORDER_TOKEN,
     "GET /v1/orders/{id}/events": Permission.ORDER_TOKEN,
     "GET /orders/{id}": Permission.ORDER_TOKEN,

@@ -14,9 +14,9 @@ from shared.ids import uuid7
 from tests.databases import new_passwords
 
 ORDER = """
-    INSERT INTO checkout.orders (id, number, email, locale, currency, total_minor, shipping_address,
+    INSERT INTO checkout.orders (id, number, email, locale, currency, total_minor, subtotal_minor, shipping_address,
                                  reserved_until, expiry_due_at)
-    VALUES ($1, $2, 'a@example.com', 'en', 'usd', 100, '{}', now(), now())
+    VALUES ($1, $2, 'a@example.com', 'en', 'usd', 100, 100, '{}', now(), now())
 """
 
 
@@ -55,7 +55,21 @@ async def test_the_context_ends_with_its_transaction(pool, two_orders):
 
 async def test_every_table_with_customer_data_forces_row_security(owner, database):
     holds_none = {
-        "checkout": {"products", "variants", "prices", "stock", "stock_journal", "inbox", "outbox"},
+        "checkout": {
+            "products",
+            "variants",
+            "prices",
+            "stock",
+            "stock_journal",
+            "inbox",
+            "outbox",
+            "tax_rates",
+            "shipping_zones",
+            "shipping_countries",
+            "shipping_methods",
+            "shipping_rates",
+            "shipping_free_above",
+        },
         "webhooks": {"inbox", "outbox", "stripe_event_ids", "keyrings", "secret_uses"},
         "notifier": {"inbox", "outbox"},
     }

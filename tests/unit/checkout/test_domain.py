@@ -8,7 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.checkout import domain
-from services.checkout.domain import MOVES, Hold, IllegalMove, Offer, Order, PaymentState, Received, Wanted
+from services.checkout.domain import (
+    MOVES,
+    NO_TAX,
+    Hold,
+    IllegalMove,
+    Line,
+    Offer,
+    Order,
+    Parts,
+    PaymentState,
+    Quote,
+    Received,
+    Tax,
+    Terms,
+    Wanted,
+)
 from shared.errors import Invalid
 from shared.money import Money
 
@@ -18,7 +33,13 @@ STATES = list(PaymentState)
 
 
 def an_order(payment: PaymentState = PaymentState.AWAITING, total: int = 1000) -> Order:
-    return Order(ID, "K-TEST-0001", "a@example.com", "en", Money(total, "usd"), {}, payment, Hold.NONE, NOW, NOW)
+    amount, nothing = Money(total, "usd"), Money(0, "usd")
+    parts = Parts(amount, nothing, nothing, nothing, Tax(nothing, NO_TAX), "standard", "Delivery")
+    return Order(ID, "K-TEST-0001", "a@example.com", "en", amount, {}, payment, Hold.NONE, NOW, NOW, parts)
+
+
+def quoted(lines: list[Line], known: dict[str, Offer]) -> Quote:
+    return domain.quote(lines, known, Terms([domain.included("usd")], {}), None)
 
 
 def offers(**prices: int) -> dict[str, Offer]:
@@ -91,7 +112,9 @@ def test_the_total_is_the_sum_of_the_lines_at_our_prices(prices, data):
     lines = st.lists(st.tuples(st.sampled_from(sorted(prices)), st.integers(1, 99)), min_size=1, max_size=10)
     wanted = data.draw(lines)
     priced = domain.price([Wanted(*line) for line in wanted], offers(**prices), "usd")
-    assert domain.total(priced, "usd").amount_minor == sum(prices[sku] * quantity for sku, quantity in wanted)
+    assert quoted(priced, offers(**prices)).parts.total.amount_minor == sum(
+        prices[sku] * quantity for sku, quantity in wanted
+    )
     assert sum(quantity for _, quantity in domain.pieces(priced)) == sum(quantity for _, quantity in wanted)
     assert [sku for sku, _ in domain.pieces(priced)] == sorted({sku for sku, _ in wanted})
 
@@ -105,7 +128,7 @@ def test_every_line_that_can_not_be_sold_is_named():
 def test_more_than_stripe_takes_in_one_payment_is_refused():
     lines = domain.price([Wanted("A", 99)], offers(A=10_000_000), "usd")
     with pytest.raises(Invalid):
-        domain.total(lines, "usd")
+        quoted(lines, offers(A=10_000_000))
 
 
 @given(st.integers(0, 2**40 - 1), st.integers(0, 2**40 - 1))

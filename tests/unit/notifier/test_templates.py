@@ -208,3 +208,19 @@ def test_text_can_be_read_on_its_ground_in_both_schemes(text, ground):
     assert text in source
     assert ground in source
     assert contrast(text, ground) >= 4.5
+
+
+def test_the_parts_of_the_total_are_written_out_in_every_language_and_in_both_parts():
+    amounts = {"subtotal_minor": 13000, "shipping_minor": 900, "shipping_name": "Van", "total_minor": 17097}
+    for locale, subtotal, tax in (("en", "Subtotal", "Tax"), ("de", "Zwischensumme", "Steuer")):
+        written = page(locale=locale, **amounts, tax_minor=3197, tax_added_minor=3197)
+        for part in (written.text, written.html):
+            for words in (subtotal, "Van", tax, "31", "170"):
+                assert words in part
+        contained = page(locale=locale, **amounts, tax_minor=2250, tax_added_minor=0)
+        assert "22" in contained.text
+        assert tax.lower() in contained.text.lower()
+
+
+def test_an_order_from_before_it_had_parts_shows_its_total_alone():
+    assert "Subtotal" not in page().text

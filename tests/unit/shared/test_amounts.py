@@ -14,7 +14,7 @@ currencies = st.sampled_from(sorted(EXPONENTS))
 @pytest.mark.parametrize(
     ("text", "currency", "minor"),
     [("129.90", "usd", 12990), ("129.9", "eur", 12990), ("129", "usd", 12900), ("1500", "jpy", 1500),
-     ("12.340", "kwd", 12340), ("12.34", "kwd", 12340), ("0.01", "usd", 1), ("1200", "isk", 120000)],
+     ("12.340", "kwd", 12340), ("12.34", "kwd", 12340), ("0.01", "usd", 1)],
 )  # fmt: skip
 def test_an_amount_is_read_exactly(text, currency, minor):
     assert parse_amount(text, currency) == Money(minor, currency)
@@ -23,7 +23,7 @@ def test_an_amount_is_read_exactly(text, currency, minor):
 @pytest.mark.parametrize(
     ("text", "currency", "words"),
     [("129.999", "usd", "2 decimals"), ("15.5", "jpy", "0 decimals"), ("1.2345", "kwd", "3 decimals"),
-     ("12.345", "kwd", "steps of 0.010"), ("1200.50", "isk", "steps of 1.00"), ("1,299.00", "usd", "thousands"),
+     ("12.345", "kwd", "steps of 0.010"), ("1,299.00", "usd", "thousands"),
      ("$5", "usd", "129.00"), ("-1", "usd", "sign"), ("1e3", "jpy", "129"), ("", "usd", "no amount"),
      (".5", "usd", "no amount"), ("٣", "usd", "no amount"), ("1_000", "usd", "no amount")],
 )  # fmt: skip

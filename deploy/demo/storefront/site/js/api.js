@@ -27,6 +27,11 @@ export async function products(currency) {
   return { currency: body.currency, products: body.products, bySku };
 }
 
+// What a basket costs with delivery and tax; nothing is kept of it.
+export function quote(body) {
+  return ask("/v1/quote", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
 // The key makes it safe: however often this is sent, there is one order.
 export function placeOrder(body, key, onWait) {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": key };

@@ -1,6 +1,7 @@
 // The till: address, then payment. The order is placed in between, once, whatever happens to the page or the line.
 
 import { addressForm, forgetAddress, showErrors } from "./address.js";
+import { parts } from "./amounts.js";
 import * as api from "./api.js";
 import { row, total } from "./basket-drawer.js";
 import * as basket from "./basket.js";
@@ -8,7 +9,7 @@ import { config, standinUrl } from "./config.js";
 import { $, el, focus, say, show } from "./dom.js";
 import { chosenCurrency, price } from "./money.js";
 import { CLOSED, dress, trouble } from "./page.js";
-import { keyFor, orderLink, placed as rememberPlaced, placing, settled } from "./placing.js";
+import { forgetPlacing, keyFor, orderLink, placed as rememberPlaced, placing, repeated, settled } from "./placing.js";
 import { failureText } from "./words.js";
 
 const cards = await import(standinUrl ? "./standin-card.js" : "./stripe-element.js");
@@ -28,16 +29,45 @@ function busy(button, words) {
   };
 }
 
-function summary(lines, sum, currency) {
+function summary(lines, sum, currency, amounts = null) {
   show($("#summary"), el("details", { open: matchMedia("(min-width: 52rem)").matches },
     el("summary", {}, el("span", {}, "Your order"), el("strong", {}, price(sum, currency))),
     el("ul", { class: "rows", role: "list" }, lines),
+    amounts && parts(amounts),
     el("p", { class: "total" }, el("span", {}, "Total, delivery included"), el("strong", {}, price(sum, currency)))));
 }
 
+// What the page has shown is what is ordered: checkout refuses the order if the total is another one by then.
+let shown = null;
+
 function basketSummary() {
   const lines = basket.filled(catalogue);
-  summary(lines.map((line) => row(line, catalogue.currency)), total(lines), catalogue.currency);
+  const amounts = shown?.amounts;
+  summary(lines.map((line) => row(line, catalogue.currency)), amounts?.total_minor ?? total(lines), catalogue.currency, amounts);
+}
+
+function destination(form) {
+  const given = new FormData(form);
+  const [country, region] = ["country", "region"].map((name) => given.get(`shipping_address.${name}`)?.trim());
+  return region ? { country, region } : { country };
+}
+
+// Delivery and tax for the address so far. Without an answer the order itself will tell.
+async function showQuote(form) {
+  const asked = { currency: catalogue.currency, lines: wanted(), ...destination(form) };
+  const amounts = await api.quote(asked).catch(() => null);
+  if (!form.isConnected || isBusy) return;
+  shown = amounts && { asked: JSON.stringify(asked), amounts };
+  basketSummary();
+}
+
+function wanted() {
+  return basket.filled(catalogue).map(({ sku, quantity }) => ({ sku, quantity }));
+}
+
+function expected(form) {
+  const asked = JSON.stringify({ currency: catalogue.currency, lines: wanted(), ...destination(form) });
+  return shown?.asked === asked ? { expected_total_minor: shown.amounts.total_minor } : {};
 }
 
 function orderSummary({ order }) {
@@ -45,7 +75,7 @@ function orderSummary({ order }) {
     quantity: line.quantity,
     product: catalogue.bySku.get(line.sku)?.product ?? { id: "", name: line.name },
     variant: { ...(catalogue.bySku.get(line.sku)?.variant ?? { colour: line.variant, size: "" }), unit_price_minor: line.unit_price_minor, available: line.quantity },
-  }, order.currency)), order.total_minor, order.currency);
+  }, order.currency)), order.total_minor, order.currency, order);
 }
 
 function step(name) {
@@ -58,12 +88,14 @@ function askAddress(notice = null) {
   basketSummary();
   const form = addressForm(async (address) => {
     if (isBusy) return;
-    const lines = basket.filled(catalogue).map(({ sku, quantity }) => ({ sku, quantity }));
+    const wish = { ...address, locale: "en", currency: catalogue.currency, lines: wanted(), ...expected(form) };
     const done = busy($("button[type=submit]", form), "One moment …");
-    await place(form, { ...address, locale: "en", currency: catalogue.currency, lines });
+    await place(form, repeated(wish));
     done();
   });
   show($("#step"), notice, form);
+  form.addEventListener("change", ({ target }) => /country|region/.test(target.name) && showQuote(form));
+  showQuote(form);
 }
 
 async function place(form, body) {
@@ -86,6 +118,7 @@ function enter(answer) {
 
 function refused(form, error) {
   if (error instanceof api.Problem && error.code === "out_of_stock") return outOfStock();
+  if (error instanceof api.Problem && error.code === "price_changed") return priceChanged();
   if (error instanceof api.Problem && showErrors(form, error.errors)) return;
   const isLine = error instanceof api.Problem && error.errors.some(({ field }) => field.startsWith("lines"));
   const words = isLine ? "Something in your basket can't be ordered like this. Please have a look at it."
@@ -103,6 +136,14 @@ async function outOfStock() {
   const names = short.map((line) => `${line.product.name} (${line.variant.colour}, ${line.variant.size})`).join(" and ");
   const notice = trouble(`Somebody was quicker: there is not enough left of ${names || "something in your basket"}. Nothing was ordered.`);
   notice.append(el("a", { href: "/#basket" }, "Change the basket"));
+  askAddress(notice);
+  focus(notice);
+}
+
+async function priceChanged() {
+  forgetPlacing();
+  catalogue = await api.products(catalogue.currency).catch(() => catalogue);
+  const notice = trouble("The total has changed since you saw it. Nothing was ordered: please look at it and go on if you agree.");
   askAddress(notice);
   focus(notice);
 }

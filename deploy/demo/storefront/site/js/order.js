@@ -1,5 +1,6 @@
 // An order by its link: how it stands, live; after a payment that failed, the way back to the till.
 
+import { parts } from "./amounts.js";
 import * as api from "./api.js";
 import * as basket from "./basket.js";
 import { forgetAddress } from "./address.js";
@@ -29,6 +30,7 @@ function lines(order) {
     el("ul", { class: "rows", role: "list" }, order.lines.map((line) => el("li", { class: "row plain" },
       el("div", { class: "what" }, el("strong", {}, line.name), el("span", { class: "soft" }, `${line.quantity} × ${line.variant}`)),
       el("span", { class: "sum" }, price(line.line_total_minor, order.currency))))),
+    parts(order),
     el("p", { class: "total" }, el("span", {}, "Total"), el("strong", {}, price(order.total_minor, order.currency))));
 }
 

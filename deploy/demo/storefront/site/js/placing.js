@@ -13,6 +13,18 @@ export function placing() {
   }
 }
 
+// A second try of the same order is sent word for word, also when the page has learned the total since the first.
+export function repeated(body) {
+  const wish = ({ expected_total_minor, ...rest }) => JSON.stringify(rest);
+  const before = placing()?.body;
+  return before && wish(before) === wish(body) ? before : body;
+}
+
+// Checkout refused it and kept nothing of it: the next try is a new order.
+export function forgetPlacing() {
+  sessionStorage.removeItem(PLACING);
+}
+
 // The same body keeps its key; another body is another order.
 export function keyFor(body) {
   const before = placing();

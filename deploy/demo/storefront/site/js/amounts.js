@@ -1,0 +1,18 @@
+// Of what a total is made: checkout's quotes and orders have the same fields.
+
+import { el } from "./dom.js";
+import { price } from "./money.js";
+
+function amount(label, minor, currency) {
+  return el("p", { class: "part soft" }, el("span", {}, label), el("span", {}, price(minor, currency)));
+}
+
+export function parts(amounts) {
+  const contained = amounts.tax_minor - amounts.tax_added_minor;
+  return [
+    amount("Subtotal", amounts.subtotal_minor, amounts.currency),
+    amount(amounts.shipping_name, amounts.shipping_minor, amounts.currency),
+    amounts.tax_added_minor > 0 && amount("Tax", amounts.tax_added_minor, amounts.currency),
+    contained > 0 && amount("Tax in the prices", contained, amounts.currency),
+  ];
+}
