@@ -100,6 +100,7 @@ async def test_an_order_whose_time_is_over(window: Window, backstage):
 
 
 async def test_the_pages_of_those_who_run_it(window: Window, backstage):
+    await backstage.watcher.control("POST", "reset", {})  # axe looks at every row of every table
     await window.order()
     await window.pay("4000 0000 0000 0002")
     await expect(window.problem).to_be_visible()
