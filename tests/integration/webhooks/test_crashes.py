@@ -143,7 +143,7 @@ async def everything_was_taken_once(stripe: Stripe, rows, heard, clean) -> None:
     assert acted == stored
 
 
-@pytest.mark.timeout(60 + 10 * KILLS)
+@pytest.mark.timeout(120 + 30 * KILLS)
 async def test_killed_at_random_instants_under_load_it_loses_and_repeats_nothing(processes, rows, heard, clean):
     dice = random.Random(SEED)
     stripe = Stripe(processes.ports, dice)
