@@ -78,7 +78,7 @@ class Limits:
 class _Waiting:
     delivery: Delivery
     settled: "asyncio.Future[str]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    may_be_stored: bool = False  # a commit was tried, and the connection broke before its answer came
+    may_be_stored: bool = False  # a commit was tried, and how it ended isn't known of each row
 
     @property
     def size(self) -> int:
@@ -173,9 +173,9 @@ class GroupCommit:
         try:
             outcomes = await self._commit(conn, batch)
         except Exception as error:
+            for each in batch:
+                each.may_be_stored = True
             if is_database_away(error) or isinstance(error, IN_THE_WAY):
-                for each in batch:
-                    each.may_be_stored = True
                 raise
             if len(batch) == 1:
                 _refuse(batch[0], error)
