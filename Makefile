@@ -23,7 +23,7 @@ chaos: setup
 	@$(BIN)/python -m tests.chaos
 
 bench: setup
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(ONLY)
 
 compose-test: setup
 	@$(BIN)/python -m pytest -o addopts="--strict-markers -ra -v --durations=8" --timeout 1500 tests/compose

@@ -100,20 +100,11 @@ class Publisher:
     def _frames(self, message: Message) -> bytes:
         """The message as it goes over the wire: how it is to be routed, its properties, its body in pieces."""
         number, most = self._channel.number, self._channel.max_content_size
-        headers: FieldTable = {"traceparent": message.traceparent} if message.traceparent else {}
-        properties = commands.Basic.Properties(
-            message_id=str(message.id),
-            message_type=message.type,
-            content_type="application/json",
-            delivery_mode=_PERSISTENT,
-            headers=headers,
-        )
-        header = ContentHeader(body_size=len(message.body), properties=properties)
         pieces = (message.body[start : start + most] for start in range(0, len(message.body), most))
         return b"".join(
             (
                 _routing(self._exchange, message.type, number),
-                pamqp.frame.marshal(header, number),
+                _header(message, number),
                 *(pamqp.frame.marshal(ContentBody(piece), number) for piece in pieces),
             )
         )
@@ -167,6 +158,18 @@ class _Slot:
         """Returned, as nobody hears it; or not acknowledged, as a queue is full or lost."""
         self._confirms.refused[self._message.id] = f"{type(error).__name__} for {self._message.type}"
         self.set_result(None)
+
+
+def _header(message: Message, channel_number: int) -> bytes:
+    headers: FieldTable = {"traceparent": message.traceparent} if message.traceparent else {}
+    properties = commands.Basic.Properties(
+        message_id=str(message.id),
+        message_type=message.type,
+        content_type="application/json",
+        delivery_mode=_PERSISTENT,
+        headers=headers,
+    )
+    return pamqp.frame.marshal(ContentHeader(body_size=len(message.body), properties=properties), channel_number)
 
 
 @functools.lru_cache(maxsize=256)

@@ -16,8 +16,9 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
@@ -66,6 +67,23 @@ class QuietExporter(SpanExporter):
         self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the library left it without annotations
 
 
+class _IdsOnly(trace.NoOpTracer):
+    """Without a collector: spans that have ids, and record nothing that nobody would ever see."""
+
+    _ids: Final = RandomIdGenerator()
+
+    def start_span(self, name: str, context: Context | None = None, *_: object, **__: object) -> Span:
+        above = trace.get_current_span(context).get_span_context()
+        return trace.NonRecordingSpan(
+            SpanContext(
+                trace_id=above.trace_id if above.is_valid else self._ids.generate_trace_id(),
+                span_id=self._ids.generate_span_id(),
+                is_remote=False,
+                trace_flags=above.trace_flags if above.is_valid else TraceFlags(TraceFlags.SAMPLED),
+            )
+        )
+
+
 class _Process:
     """What `configure` set up; before it ran, spans are nothing and traceparents None."""
 
@@ -81,11 +99,13 @@ def configure(
     resource = Resource.create({"service.namespace": "kct", "service.name": service, "service.instance.id": instance})
     if exporter is None and otlp_url is not None:
         exporter = QuietExporter(otlp_url)
+    if exporter is None:
+        _Process.tracer = _IdsOnly()
+        return
     provider = TracerProvider(sampler=ParentBased(ALWAYS_ON), resource=resource, shutdown_on_exit=False)
-    if exporter is not None:
-        # The library logs each span that a full queue drops: a flood exactly when the collector is away.
-        logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(logging.ERROR)
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+    # The library logs each span that a full queue drops: a flood exactly when the collector is away.
+    logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(logging.ERROR)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     _Process.provider = provider
     _Process.tracer = provider.get_tracer(_SCOPE)
 
@@ -117,7 +137,7 @@ def span(
     current one. `link` names another trace that led here. Something malformed counts as nothing given.
     An exception marks the span by its class only: its text may hold what a trace must not.
     """
-    linked = _span_context(link)
+    linked = _span_context(link) if _Process.provider is not None else None
     started = _Process.tracer.start_span(
         name,
         context=_context(parent),
@@ -136,9 +156,10 @@ def span(
 
 def current_traceparent() -> str | None:
     """What to store or send along, so that whoever handles it later goes on with this trace."""
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
-    return carrier.get("traceparent")
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def current_trace_id() -> str | None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from statistics import median
 
+from deploy.demo.backing import Backing
 from deploy.demo.private import free_ports
 from deploy.demo.programs import services
 from deploy.demo.stage import Stage
@@ -14,7 +15,7 @@ from deploy.demo.waiting import until
 from tests.bench.figures import Figure, figure, quantile
 from tests.bench.load import Burst, cpu_of, fire, rss_mb, spent
 
-CONNECTIONS = (16, 64)
+CONNECTIONS = (16, 64, 256)
 EVENTS = 1200
 ROUNDS = 3
 REAL, CEILING, NAIVE = "webhooks", "ceiling", "naive"
@@ -22,27 +23,36 @@ REAL, CEILING, NAIVE = "webhooks", "ceiling", "naive"
 Bursts = dict[tuple[str, int], list[Burst]]
 
 
-async def measure(stage: Stage) -> list[Figure]:
+async def measure(stage: Stage, _: Backing) -> list[Figure]:
     """With only webhooks, the ceiling and the naive server running: nobody consumes what is published."""
-    ports = await _start(stage)
-    pids = {name: stage.supervisor.pids[name][0] for name in ports}
-    for name in ports:
-        await _burst(stage, name, ports[name], (16, 200))  # connections opened, statements prepared, code warm
+    ports = await start(stage, REAL, CEILING, NAIVE)
+    before_mb = rss_mb(stage.supervisor.pids[REAL][0])
     bursts: Bursts = defaultdict(list)
     drained: dict[int, list[float]] = defaultdict(list)
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         for connections in CONNECTIONS:
             for name in (CEILING, REAL, NAIVE):
-                burst, until_published_s = await _burst(stage, name, ports[name], (connections, EVENTS))
+                burst, until_published_s = await fire_at(stage, name, ports[name], (connections, EVENTS))
                 bursts[name, connections].append(burst)
                 if name == REAL:
                     drained[connections].append(EVENTS / until_published_s)
     made = [each for connections in CONNECTIONS for each in _figures(bursts, drained, connections)]
-    note = f"resident after {(EVENTS * len(CONNECTIONS) * ROUNDS) + 200} events"
+    note = f"resident after {EVENTS * len(CONNECTIONS) * ROUNDS} events; before: {before_mb:.0f}"
+    pids = {name: stage.supervisor.pids[name][0] for name in ports}
     return [*made, figure("memory", [rss_mb(pids[REAL])], "MB", [rss_mb(pids[CEILING])], note)]
 
 
-async def _start(stage: Stage) -> dict[str, int]:
+async def start(stage: Stage, *names: str) -> dict[str, int]:
+    """Starts those of the three, warm: connections opened, statements prepared. Answers their ports."""
+    made = {port_program[1].name: port_program for port_program in _programs(stage) if port_program[1].name in names}
+    await stage.supervisor.start(*(program for _, program in made.values()), within_s=60)
+    ports = {name: port for name, (port, _) in made.items()}
+    for name, port in ports.items():
+        await fire_at(stage, name, port, (16, 400))
+    return ports
+
+
+def _programs(stage: Stage) -> list[tuple[int, Program]]:
     setup = stage.setup
     (real,) = (program for program in services(setup) if program.name == REAL)
     ceiling_port, naive_port = free_ports(2)
@@ -65,23 +75,25 @@ async def _start(stage: Stage) -> dict[str, int]:
         },
         health_url=f"http://127.0.0.1:{naive_port}/healthz",
     )
-    await stage.supervisor.start(real, ceiling, naive, within_s=60)
-    return {REAL: setup.ports.webhooks, CEILING: ceiling_port, NAIVE: naive_port}
+    return [(setup.ports.webhooks, real), (ceiling_port, ceiling), (naive_port, naive)]
 
 
-async def _burst(stage: Stage, name: str, port: int, load: tuple[int, int]) -> tuple[Burst, float]:
-    """The burst, and how long it took until all of it was published too."""
+async def fire_at(stage: Stage, name: str, port: int, load: tuple[int, int]) -> tuple[Burst, float]:
+    """A burst of (connections, events), and how long it took until all of it was published too."""
     connections, count = load
     watched = {name: stage.supervisor.pids[name][0]}
-    plan = {"kind": "events", "secret": stage.setup.keys.webhook_secret, "port": port}
     before = cpu_of(watched)
-    burst = await fire({**plan, "connections": connections, "count": count}, "200")
+    burst = await fire({**plan_of(stage, port), "connections": connections, "count": count}, "200")
     until_published_s = burst.seconds
     if name == REAL:
         until_published_s = max(burst.seconds, await _all_published(stage) - burst.began_at)
     burst.cpu_s = spent(before, cpu_of(watched))
     await asyncio.sleep(0.2)
     return burst, until_published_s
+
+
+def plan_of(stage: Stage, port: int) -> dict[str, object]:
+    return {"kind": "events", "secret": stage.setup.keys.webhook_secret, "port": port}
 
 
 async def _all_published(stage: Stage) -> float:

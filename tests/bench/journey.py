@@ -9,6 +9,7 @@ from typing import Any
 import aiosmtplib
 import stripe
 
+from deploy.demo.backing import Backing
 from deploy.demo.shopper import Placed, Shopper
 from deploy.demo.stage import Stage
 from deploy.demo.waiting import until
@@ -20,7 +21,7 @@ CLICKS = 12
 MAILS = 20
 
 
-async def clicks(stage: Stage) -> list[Figure]:
+async def clicks(stage: Stage, _: Backing) -> list[Figure]:
     """Floor: a bare PaymentIntent made through the official package."""
     shopper = Shopper(stage.http, stage.addresses, "clicker")
     session = stripe.AIOHTTPClient()
@@ -48,7 +49,7 @@ async def clicks(stage: Stage) -> list[Figure]:
     return [*made, figure("CPU of Stripe's package", cpu, "ms/call", [], "in the client, a bare PaymentIntent")]
 
 
-async def mails(stage: Stage) -> list[Figure]:
+async def mails(stage: Stage, _: Backing) -> list[Figure]:
     """From Stripe's stand-in hearing 2xx for `payment_intent.succeeded` to the mail server's word for the mail."""
     shopper = Shopper(stage.http, stage.addresses, "reader")
     waits, conversations = [], []

@@ -78,7 +78,7 @@ class Limits:
 class _Waiting:
     delivery: Delivery
     settled: "asyncio.Future[str]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    may_be_stored: bool = False  # a commit was tried, and the connection broke before its answer came
+    may_be_stored: bool = False  # a commit was tried, and how it ended isn't known of each row
 
     @property
     def size(self) -> int:
@@ -95,6 +95,7 @@ class GroupCommit:
         self._queue: deque[_Waiting] = deque()
         self._rows = self._bytes = 0
         self._news = asyncio.Event()
+        self._connected = asyncio.Event()
         self._is_closing = False
 
     async def store(self, delivery: Delivery) -> str:
@@ -145,6 +146,7 @@ class GroupCommit:
         while not self._is_over():
             try:
                 async with self._session() as conn:
+                    self._connected.set()
                     await self._write_on(conn)
                     pause = 0.02
             except Exception as error:
@@ -173,9 +175,9 @@ class GroupCommit:
         try:
             outcomes = await self._commit(conn, batch)
         except Exception as error:
+            for each in batch:
+                each.may_be_stored = True
             if is_database_away(error) or isinstance(error, IN_THE_WAY):
-                for each in batch:
-                    each.may_be_stored = True
                 raise
             if len(batch) == 1:
                 _refuse(batch[0], error)
@@ -202,6 +204,11 @@ class GroupCommit:
     def _is_over(self) -> bool:
         return self._is_closing and not self._queue
 
+    async def wait_connected(self) -> None:
+        """Until a writer has its connection, or a request's time is over: the first request need not wait for it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._connected.wait(), self._limits.timeout_s)
+
     def close(self) -> None:
         """Lets the writers end once nothing waits."""
         self._is_closing = True
@@ -226,6 +233,7 @@ async def running(commits: GroupCommit, writers: int, drain_s: float) -> AsyncIt
     """Runs so many writers while the block lasts; then what waits is stored and answered, within `drain_s`."""
     tasks = [asyncio.create_task(commits.write(), name=f"writer {number}") for number in range(writers)]
     try:
+        await commits.wait_connected()
         yield commits
     finally:
         commits.close()

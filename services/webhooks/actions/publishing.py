@@ -19,8 +19,10 @@ from shared.publishing import Message
 
 log = logging.getLogger(__name__)
 
-# Enough for a burst to share one transaction and its confirms, few enough to be done well within a second.
-BATCH = 200
+# Enough for a burst to share one transaction and its confirms, few enough to be done well within a second; and no more
+# bodies in memory at once than this, however large they are.
+BATCH = 400
+BATCH_BYTES = 8 * 1024 * 1024
 
 # How long an event that the broker would not take rests before it is tried again.
 REST_AFTER_REFUSAL = timedelta(seconds=5)
@@ -42,13 +44,13 @@ async def publish_batch(pool: Pool, bus: Bus, limit: int = BATCH) -> int:
     the same ids. An event that can't be translated is marked as failed and holds nobody up.
     """
     async with pool.worker() as conn:
-        waiting = await publishing.claim_waiting(conn, limit)
+        waiting = await publishing.claim_waiting(conn, limit, BATCH_BYTES)
         if not waiting:
             return 0
         batch = _sort(waiting)
         refused = await bus.publish(list(batch.messages.values())) if batch.messages else {}
         reasons = {key: refused[message.id] for key, message in batch.messages.items() if message.id in refused}
-        await _mark(conn, batch, reasons)
+        await _mark(conn, {row.stripe_event_id: row for row in waiting}, batch, reasons)
     _count(waiting, batch, reasons)
     return len(waiting) - len(reasons)
 
@@ -75,15 +77,16 @@ def _message(event: Event, traceparent: str | None) -> Message:
     return Message(event.id, event.type, events.encode(event), traceparent)
 
 
-async def _mark(conn: Connection, batch: _Sorted, reasons: Mapping[str, str]) -> None:
-    if published := [key for key in batch.messages if key not in reasons]:
+async def _mark(conn: Connection, rows: Mapping[str, Waiting], batch: _Sorted, reasons: Mapping[str, str]) -> None:
+    if published := [rows[key] for key in batch.messages if key not in reasons]:
         await publishing.update_published(conn, published)
     if batch.ignored:
-        await publishing.update_ignored(conn, batch.ignored, domain.OF_NO_INTEREST)
+        await publishing.update_ignored(conn, [rows[key] for key in batch.ignored], domain.OF_NO_INTEREST)
     for key, error in batch.failed.items():
-        await publishing.update_failed(conn, key, error)
+        await publishing.update_failed(conn, rows[key], error)
     if reasons:
-        await publishing.update_due(conn, list(reasons), next(iter(reasons.values())), REST_AFTER_REFUSAL)
+        refused = [rows[key] for key in reasons]
+        await publishing.update_due(conn, refused, next(iter(reasons.values())), REST_AFTER_REFUSAL)
 
 
 def _count(waiting: list[Waiting], batch: _Sorted, reasons: Mapping[str, str]) -> None:

@@ -51,7 +51,7 @@ async def _insert(conn: Connection, batch: Sequence[Delivery], expected_version:
 async def _judge(conn: Connection, repeats: Sequence[Delivery]) -> list[str]:
     async with conn.transaction():
         known = await deliveries.select_known(conn, {delivery.event.id for delivery in repeats})
-        verdicts = [_verdict(delivery, known[delivery.event.id]) for delivery in repeats]
+        verdicts = [_verdict(delivery, known.get(delivery.event.id)) for delivery in repeats]
         for delivery, verdict in zip(repeats, verdicts, strict=True):
             if verdict == "body_changed":
                 detail = f"{delivery.event.id} came again and says something else; what came first stands"
@@ -59,10 +59,10 @@ async def _judge(conn: Connection, repeats: Sequence[Delivery]) -> list[str]:
     return verdicts
 
 
-def _verdict(delivery: Delivery, known: Known) -> str:
-    if known.digest is None:
-        return "duplicate"  # it was fetched in another rendering, which can't be compared
-    if delivery.event.digest != known.digest:
+def _verdict(delivery: Delivery, known: Known | None) -> str:
+    if known is None:
+        return "duplicate"  # forgotten between the two statements: it was there, and that is all that is known
+    if known.digest is not None and delivery.event.digest != known.digest:
         return "body_changed"
     is_replay = delivery.signed_at is not None and delivery.signed_at == known.signed_at
     return "replayed" if is_replay else "duplicate"

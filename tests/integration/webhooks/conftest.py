@@ -162,6 +162,11 @@ class Rows:
         )
         return row["ids"], row["bodies"]
 
+    async def waiting(self) -> int:
+        """How many are not yet published."""
+        query = "SELECT count(*) FROM webhooks.stripe_events WHERE state = 'received'"
+        return await self.auditor.fetchval(query)
+
     async def until(self, state: str, count: int = 1, within_s: float = 10) -> list[asyncpg.Record]:
         """Waits for so many rows in a state."""
         async with asyncio.timeout(within_s):

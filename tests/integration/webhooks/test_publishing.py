@@ -13,6 +13,7 @@ from services.webhooks.actions.counting import EVENTS
 from services.webhooks.app import BUS, RECEIVED
 from services.webhooks.handlers import POOL
 from services.webhooks.store import deliveries
+from services.webhooks.store import publishing as store
 from shared import events, inbox
 from shared.bus import Message, Options, open_bus
 from shared.db import open_pool
@@ -147,6 +148,17 @@ async def test_two_publishers_share_the_work(mute_door, rows, heard, pool, bus):
     assert {row["state"] for row in await rows.all()} == {"published"}
     messages = await heard.at_least(20, "payment.")
     assert len({message.message_id for message in messages}) == len(messages) == 20
+
+
+async def test_no_more_bodies_are_in_hand_than_fit(mute_door, pool):
+    sent = [an_event() for _ in range(6)]
+    for event in sent:
+        await mute_door.deliver(event)
+    size = len(body_of(sent[0]))
+    for most_bytes, expected in ((size * 3 - 10, 3), (1, 1), (size * 100, 5)):
+        async with pool.worker() as conn:
+            claimed = await store.claim_waiting(conn, 5, most_bytes)
+        assert [row.stripe_event_id for row in claimed] == [event["id"] for event in sent[:expected]]
 
 
 async def test_a_request_wakes_the_publisher(door, rows, heard):

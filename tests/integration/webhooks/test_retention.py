@@ -254,23 +254,24 @@ async def test_a_row_put_back_while_its_week_is_being_dropped_is_not_lost(owner,
         await redrive.close()
 
 
-async def test_a_week_in_use_is_left_for_another_time_and_storing_goes_on(owner, pool, clean, door):
-    name = await an_old_week(owner, pool, ("evt_1", "ignored"))
-    reader = await asyncpg.connect(clean.owner_url)
-    try:
-        transaction = reader.transaction()
-        await transaction.start()
-        await reader.fetch("SELECT * FROM webhooks.stripe_events")
-        forgetting = asyncio.ensure_future(retention.forget_events(pool, KEEP_DAYS))
-        await asyncio.sleep(0.1)
-        answers = await asyncio.gather(*(door.deliver(an_event()) for _ in range(5)))
-        assert {status for status, _ in answers} == {200}  # held up for a second at most
-        assert await forgetting == 0
-        await transaction.rollback()
-    finally:
-        await reader.close()
-    assert name in await weeks(owner)
-    assert await retention.forget_events(pool, KEEP_DAYS) == 1
+async def test_a_week_in_use_is_left_for_another_time_and_storing_goes_on(owner, pool, clean, open_door):
+    async with open_door(keep_events_days=365) as door:  # whose own job leaves it alone
+        name = await an_old_week(owner, pool, ("evt_1", "ignored"))
+        reader = await asyncpg.connect(clean.owner_url)
+        try:
+            transaction = reader.transaction()
+            await transaction.start()
+            await reader.fetch("SELECT * FROM webhooks.stripe_events")
+            forgetting = asyncio.ensure_future(retention.forget_events(pool, KEEP_DAYS))
+            await asyncio.sleep(0.1)
+            answers = await asyncio.gather(*(door.deliver(an_event()) for _ in range(5)))
+            assert {status for status, _ in answers} == {200}  # held up for a second at most
+            assert await forgetting == 0
+            await transaction.rollback()
+        finally:
+            await reader.close()
+        assert name in await weeks(owner)
+        assert await retention.forget_events(pool, KEEP_DAYS) == 1
 
 
 async def test_events_are_stored_while_weeks_are_made_and_dropped(owner, pool, door, rows):
