@@ -22,7 +22,8 @@ REPORT_S = 10.0
 # Caches, buffers and the allocator's slack; a leak passes this in a minute.
 MOST_GROWTH_MB = 64.0
 
-_STATUS = re.compile(rb"^HTTP/1\.[01] ([0-9]{3}) ", re.MULTILINE)
+# Not only at the start of a line: the next answer begins right behind the last one's body.
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
 
 @dataclass
