@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test compose-test compose-secrets check lint types contracts format bench chaos lock setup clean
+.PHONY: demo test compose-test compose-secrets check lint types contracts format bench chaos fuzz lock setup clean
 
 setup: .venv/ready
 
@@ -24,6 +24,9 @@ chaos: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench $(ONLY)
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 compose-test: setup
 	@$(BIN)/python -m pytest -o addopts="--strict-markers -ra -v --durations=8" --timeout 1500 tests/compose

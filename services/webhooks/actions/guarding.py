@@ -219,9 +219,9 @@ async def _ban(conn: Connection, case: Case) -> None:
     await store.upsert_ban(conn, seen, length)
     BANS.labels(kind=seen.kind.value).inc()
     minutes = round(length.total_seconds() / 60)
-    log.warning("address banned", extra={"client_address": seen.address, "kind": seen.kind.value, "minutes": minutes})
     if await store.count_told(conn, case.window, BAN) >= threats.MOST_TOLD:
-        return  # the bans are in their table; events are for people to read
+        return  # the bans are in their table; events and lines are for people to read
+    log.warning("address banned", extra={"client_address": seen.address, "kind": seen.kind.value, "minutes": minutes})
     await store.mark_told(conn, case.window, BAN, seen.address)
     why = threats.sentence(seen.kind, seen.address, seen.count, case.policy.window)
     await outbox.stage(

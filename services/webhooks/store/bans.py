@@ -97,7 +97,7 @@ async def select_bans(conn: Connection) -> dict[str, float]:
     """Who is kept out right now, and for how many seconds more."""
     rows = await conn.fetch(
         """
-        SELECT address, extract(epoch FROM until - now())::float8 AS seconds FROM bans
+        SELECT address, extract(epoch FROM least(until, now() + interval '1 day') - now())::float8 AS seconds FROM bans
         WHERE until > now() AND lifted_at IS NULL ORDER BY until DESC LIMIT $1
         """,
         MOST_BANS,

@@ -1,0 +1,1 @@
+"""A fuzzer for Stripe's door: valid requests, broken at random, against the real process."""
