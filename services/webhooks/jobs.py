@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 
 from services.webhooks.actions import publishing
+from services.webhooks.domain.endpoint import Problem
+from services.webhooks.store import backfill, reads, resyncs, watch
 from services.webhooks.store.publishing import select_backlog
 from shared import metrics, outbox
 from shared.bus import Bus
@@ -42,3 +44,33 @@ async def purge_outbox(pool: Pool, keep_days: int) -> int:
     """Deletes published events of the outbox once nobody asks for them any more."""
     async with pool.worker() as conn:
         return await outbox.purge(conn, keep_days)
+
+
+CAN_ASK = metrics.gauge("webhooks_can_ask_stripe", "1 if there is a key: without it, no backfill and no resyncs.")
+BACKFILL_FINISHED = metrics.gauge(
+    "webhooks_backfill_last_finished_timestamp_seconds", "When undelivered events were last searched to the end."
+)
+BACKFILL_FAILURES = metrics.gauge("webhooks_backfill_failures", "How often in a row Stripe could not be asked.")
+READS_LEFT = metrics.gauge("webhooks_stripe_reads_left", "What is left of the budget of reads.")
+RESYNCS_WAITING = metrics.gauge("webhooks_resyncs_waiting", "Objects that are still to be told again.")
+SILENT = metrics.gauge("webhooks_endpoint_silent_seconds", "How long the endpoint has been silent; 0: it is not.")
+USUAL_KNOWN = metrics.gauge("webhooks_endpoint_usual_known", "1 if enough weeks were seen to notice silence.")
+PROBLEMS = metrics.gauge("webhooks_endpoint_problem", "1 for what is wrong with the endpoint at Stripe.", ("problem",))
+
+
+async def measure_asking(pool: Pool, reads_per_day: int) -> int:
+    """Sets the gauges of backfill, resyncs and endpoint, in every process alike: all read the same rows."""
+    async with pool.worker() as conn:
+        progress, watched = await backfill.select_figures(conn), await watch.select_watch(conn)
+        READS_LEFT.set(await reads.select_left(conn, reads_per_day))
+        RESYNCS_WAITING.set(await resyncs.count_waiting(conn))
+    if progress is not None:
+        BACKFILL_FAILURES.set(progress.failures)
+        BACKFILL_FINISHED.set(progress.finished_at.timestamp() if progress.finished_at else 0)
+    if watched is not None:
+        silent = watched.now - watched.silent_since if watched.silent_since else None
+        SILENT.set(silent.total_seconds() if silent else 0)
+        USUAL_KNOWN.set(watched.is_usual_known)
+        for problem in Problem:
+            PROBLEMS.labels(problem=problem.value).set(problem.value in watched.problems)
+    return 0

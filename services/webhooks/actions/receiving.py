@@ -31,6 +31,7 @@ EVENT_AGE = metrics.histogram(
 RETRY_AFTER_S = 5
 
 OTHER_MODE = domain.OTHER_MODE
+OF_NO_INTEREST = domain.OF_NO_INTEREST
 
 
 class NotStored(Unavailable):
@@ -72,7 +73,11 @@ async def receive(pool: Pool, body: bytes, request: Request, livemode: bool, tim
 
 
 def _delivery(event: domain.StripeEvent, body: bytes, request: Request, livemode: bool) -> Delivery:
-    reason = domain.why_ignored(event, livemode)
+    reason = None
+    if event.livemode is (not livemode):
+        reason = OTHER_MODE
+    elif event.type not in domain.TRANSLATIONS:
+        reason = OF_NO_INTEREST
     return Delivery(
         event=event,
         body=body,
