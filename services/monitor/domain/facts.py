@@ -43,6 +43,14 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """Stripe's endpoint for webhooks, as webhooks sees it in its figures."""
+
+    silent_s: float = 0.0  # 0: it is heard as usual, or nobody knows yet what is usual
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that is known at one instant. None stands for "we could not find out"."""
 
@@ -53,6 +61,7 @@ class Facts:
     readiness: Mapping[str, Probe] = field(default_factory=dict)
     payments: Payments | None = None
     dead_letters: Mapping[str, int] | None = None
+    endpoint: Endpoint | None = None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ async def note_presence(conn: Connection, fence: int, is_up: bool, outage: timed
         UPDATE backfill SET fence = $1,
             seen_at = CASE WHEN $2 THEN now() ELSE seen_at END,
             due_at = CASE WHEN $2 AND seen_at < now() - $3::interval THEN now() ELSE due_at END,
-            is_due_again = is_due_again OR sweep_from IS NOT NULL AND $2 AND seen_at < now() - $3::interval
+            is_due_again = is_due_again
+                OR coalesce(sweep_from IS NOT NULL AND $2 AND seen_at < now() - $3::interval, false)
         RETURNING *, now() AS now
         """,
         fence,
