@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from services.webhooks.actions import backfill
 from services.webhooks.actions.backfill import Backfill, Deposed
@@ -53,7 +54,7 @@ async def test_three_pages_are_fetched_and_nothing_twice(stripe, open_door, aski
     await stripe.sends_to(NOWHERE_URL, PAID)
     await stripe.count_reads()
     paid = await stripe.pay(250)
-    async with open_door(**{**asking, "backfill_interval_s": 60, "backfill_idle_s": 60}):
+    async with open_door(**{**asking, "backfill_interval_s": 60, "backfill_idle_s": 60, "outage_after_s": 60}):
         messages = await heard.at_least(250, "payment.succeeded", within_s=40)
         (news,) = await heard.at_least(1, "webhook.backfilled")
         await rows.until("published", 250)
@@ -118,7 +119,9 @@ async def test_an_event_fetched_in_another_version_is_no_alarm_when_it_is_delive
 async def test_stripe_failing_in_any_way_loses_nothing(stripe, open_door, asking, rows, owner, kind):
     await stripe.sends_to(NOWHERE_URL, PAID)
     await stripe.pay(2)
-    await stripe.control("POST", "faults", {"kind": kind, "method": "GET", "path": "/v1/events", "times": 1})
+    # A GET whose connection is dropped is asked again at once by aiohttp itself.
+    fault = {"kind": kind, "method": "GET", "path": "/v1/events", "times": 2 if kind == "drop_before" else 1}
+    await stripe.control("POST", "faults", fault)
     async with open_door(**asking):
         await until(lambda: owner.fetchval("SELECT failures > 0 FROM webhooks.backfill"))
         assert (await progress(owner))["last_error"]
@@ -127,7 +130,7 @@ async def test_stripe_failing_in_any_way_loses_nothing(stripe, open_door, asking
         await until(lambda: owner.fetchval("SELECT failures = 0 AND last_error IS NULL FROM webhooks.backfill"))
 
 
-async def test_a_key_that_may_not_read_is_said_and_left_alone(stripe, open_door, asking, owner):
+async def test_a_stripe_that_cannot_be_reached_is_left_alone_for_a_while(stripe, open_door, asking, owner):
     async with open_door(**{**asking, "stripe_url": "http://127.0.0.1:1"}):
         row = await until(lambda: owner.fetchrow("SELECT * FROM webhooks.backfill WHERE failures > 0"))
     assert "APIConnectionError" in row["last_error"]
@@ -135,8 +138,6 @@ async def test_a_key_that_may_not_read_is_said_and_left_alone(stripe, open_door,
 
 
 async def test_a_database_that_was_away_makes_a_look_due_at_once(stripe, open_door, asking, rows, wire, clean):
-    from pydantic import SecretStr
-
     slow = {**asking, "backfill_interval_s": 600, "backfill_idle_s": 600, "outage_after_s": 0.5}
     async with open_door(**slow, database_url=SecretStr(wire.url), store_timeout_s=0.5) as door:
         await stripe.sends_to(door.url, PAID)
