@@ -20,12 +20,12 @@ from services.webhooks.stripe_api import StripeAway, StripeRefused
 from shared import outbox
 from shared.db import Connection, Pool
 from shared.events import (
+    Event,
     WebhookEndpointDisabled,
     WebhookEndpointHeard,
     WebhookEndpointMended,
     WebhookEndpointMisconfigured,
     WebhookEndpointSilent,
-    WebhookEvent,
 )
 from shared.leader import Candidate
 from shared.stripe_client import API_VERSION
@@ -111,7 +111,7 @@ async def check(reader: Reader, candidate: Candidate, checking: Checking) -> int
     return 0
 
 
-def _verdict(found: tuple[Problem, ...]) -> WebhookEvent:
+def _verdict(found: tuple[Problem, ...]) -> Event:
     if not found:
         return WebhookEndpointMended()
     problems = tuple(problem.value for problem in found)
@@ -120,6 +120,6 @@ def _verdict(found: tuple[Problem, ...]) -> WebhookEvent:
     return WebhookEndpointMisconfigured(problems=problems)
 
 
-async def _tell(conn: Connection, event: WebhookEvent) -> None:
+async def _tell(conn: Connection, event: Event) -> None:
     await outbox.stage(conn, event)
     await backfill_store.update_due(conn)

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.monitor.domain.facts import Broker, Payments, Probe
-from services.monitor.domain.rules import NO_DATA, RULES, Severity, Verdict
+from services.monitor.domain.facts import Broker, Endpoint, Payments, Probe
+from services.monitor.domain.rules import NO_DATA, RULES, Severity, Verdict, webhook_endpoint, webhooks_silent
 from services.monitor.domain.rules import broker_away as judge_broker
 from services.monitor.domain.rules import dead_letters as judge_dead_letters
 from services.monitor.domain.rules import payment_success_low as judge_payments
@@ -182,3 +182,31 @@ def test_one_dead_letter_is_a_message_and_two_are_messages():
 def test_the_broker_is_settled_only_after_a_whole_period():
     assert not JUST_BACK.is_settled(NOON, timedelta(seconds=30))
     assert LONG_BACK.is_settled(NOON, timedelta(seconds=30))
+
+
+def test_silence_of_stripe_is_told_with_its_length():
+    verdict = webhooks_silent(facts(endpoint=Endpoint(silent_s=5400)), LIMITS)
+
+    assert "90 minutes" in verdict.alerts[0].summary
+
+
+@pytest.mark.parametrize(
+    ("problem", "severity"),
+    [
+        ("missing", Severity.CRITICAL),
+        ("disabled", Severity.CRITICAL),
+        ("other_version", Severity.WARNING),
+        ("types_missing", Severity.WARNING),
+        ("something_new", Severity.WARNING),
+    ],
+)
+def test_what_is_wrong_with_the_endpoint_is_an_alert_each(problem, severity):
+    verdict = webhook_endpoint(facts(endpoint=Endpoint(problems=(problem,))), LIMITS)
+
+    assert [(alert.subject, alert.severity) for alert in verdict.alerts] == [(problem, severity)]
+
+
+@pytest.mark.parametrize("rule", [webhooks_silent, webhook_endpoint])
+@pytest.mark.parametrize("changes", [{"endpoint": None}, {"heard": {}}])
+def test_without_the_figures_of_webhooks_nobody_knows_of_the_endpoint(rule, changes):
+    assert rule(facts(**{"endpoint": Endpoint(60, ("disabled",)), **changes}), LIMITS) == NO_DATA
