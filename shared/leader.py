@@ -6,6 +6,7 @@ believe that it leads: therefore every leader gets a number, higher than all bef
 it (`WHERE fence <= $1`, or `= $1`).
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -26,12 +27,17 @@ class Candidate:
         self._task = task
         self._conn: asyncpg.Connection[asyncpg.Record] | None = None
         self._fence: int | None = None
+        self._asking = asyncio.Lock()  # several jobs ask, and there is one connection
 
     async def fence(self) -> int | None:
         """Our number while we lead, None while another process does; takes the lead when nobody has it.
 
         Raises OSError or asyncpg errors when the database can't be asked: then nobody knows, and we don't lead.
         """
+        async with self._asking:
+            return await self._ask()
+
+    async def _ask(self) -> int | None:
         try:
             conn = await self._connected()
             if self._fence is not None:

@@ -22,6 +22,7 @@ MADE = (
 # What only the shop has; the stand-ins' are no secrets.
 GIVEN = {
     "stripe_secret_key": "sk_test_standin",
+    "stripe_read_key": "rk_test_standin",
     "stripe_webhook_secret": "whsec_test_standin",
     "slack_url": "http://slack:8026/services/TSTANDIN/BSTANDIN/standin",
     "smtp_password": "",

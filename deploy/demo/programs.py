@@ -145,15 +145,6 @@ def _service(setup: Setup, name: str, settings: Mapping[str, str]) -> Program:
     )
 
 
-def _webhooks(setup: Setup) -> dict[str, str]:
-    return {
-        "STRIPE_SECRETS": setup.keys.webhook_secret,
-        "LIVEMODE": "false",
-        "EXTRA_SENDERS": "127.0.0.0/8",  # the stand-in, or Stripe's own command line tool that passes events on
-        "SENDERS_URL": f"{setup.url('stripe')}/files/ips/ips_webhooks.json" if setup.keys.is_standin else "",
-    }
-
-
 def _checkout(setup: Setup) -> dict[str, str]:
     return {
         "STRIPE_MODE": "test",
@@ -166,6 +157,23 @@ def _checkout(setup: Setup) -> dict[str, str]:
         "CORS_ORIGINS": setup.url("storefront"),
         "LIVE_LOOK_S": "0.3",
     }
+
+
+def _webhooks(setup: Setup) -> dict[str, str]:
+    given = {
+        "STRIPE_SECRETS": setup.keys.webhook_secret,
+        "LIVEMODE": "false",
+        "EXTRA_SENDERS": "127.0.0.0/8",  # the stand-in, or Stripe's own command line tool that passes events on
+        "SENDERS_URL": f"{setup.url('stripe')}/files/ips/ips_webhooks.json" if setup.keys.is_standin else "",
+        "STRIPE_SECRET_KEY": setup.keys.secret,
+        "STRIPE_URL": setup.addresses().stripe_url,
+        "BACKFILL_STEP_S": "0.2",
+        "OUTAGE_AFTER_S": "1",
+    }
+    if not setup.keys.is_standin:
+        return given  # Stripe's own budget of reads, and an endpoint that somebody forwards to us
+    quick = {"BACKFILL_INTERVAL_S": "2", "BACKFILL_IDLE_S": "5", "STRIPE_READS_PER_DAY": "1000000"}
+    return {**given, **quick, "ENDPOINT_URL": setup.addresses().webhook_address, "ENDPOINT_CHECK_S": "5"}
 
 
 def _notifier(setup: Setup) -> dict[str, str]:

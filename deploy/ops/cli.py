@@ -6,7 +6,7 @@ import sys
 
 import asyncpg
 
-from deploy.ops import bans, catalogue, dead_letters, stock, webhook_secrets
+from deploy.ops import bans, catalogue, dead_letters, events, stock, webhook_secrets
 from deploy.ops.settings import OpsSettings
 from deploy.ops.unreadable import Unreadable
 from services.checkout.actions.importing import ImportRefused
@@ -24,13 +24,14 @@ def main() -> None:
             print(f"{each.field}: {each.detail}", file=sys.stderr)
         sys.exit(f"ops: {error}")
     except (OSError, asyncpg.PostgresError) as error:
-        sys.exit(f"ops: {type(error).__name__}: {error}. Are OPS_DATABASE_URL and OPS_AMQP_URL right?")
+        names = "OPS_DATABASE_URL, OPS_WEBHOOKS_DATABASE_URL and OPS_AMQP_URL"
+        sys.exit(f"ops: {type(error).__name__}: {error}. Are {names} right?")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.ops", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for module in (catalogue, stock, dead_letters, bans, webhook_secrets):
+    for module in (catalogue, stock, dead_letters, events, bans, webhook_secrets):
         module.add_to(commands)
     return parser

@@ -8,7 +8,10 @@ from shared.settings import Secret, Settings
 
 
 class OpsSettings(Settings):
-    """`database_url` is checkout's login; a command that needs neither database nor broker ignores its setting."""
+    """`database_url` is checkout's login, `webhooks_database_url` that of webhooks, for the commands about its events.
+
+    A command that needs neither database nor broker ignores its setting.
+    """
 
     model_config = SettingsConfigDict(env_prefix="OPS_", frozen=True)
 

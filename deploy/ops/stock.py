@@ -1,8 +1,8 @@
 """`adjust-stock`: what a person counted, broke, lost, got back or had delivered."""
 
 import argparse
-import getpass
 
+from deploy.ops import actor
 from deploy.ops.settings import OpsSettings
 from services.checkout.actions import stock
 from services.checkout.domain import ADJUSTMENTS, Adjustment, Reason
@@ -16,7 +16,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     command.add_argument("--by", type=int, required=True, help="how many more (3) or fewer (-2) there are")
     command.add_argument("--reason", required=True, choices=[reason.value for reason in ADJUSTMENTS])
     command.add_argument("--note", help="what the journal shall say about it")
-    command.add_argument("--actor", default=getpass.getuser(), help="who did it (default: your login)")
+    command.add_argument("--actor", default=actor.login(), help="who did it (default: your login)")
     command.add_argument("--yes", action="store_true", help="do it; without this it only says what would change")
     command.set_defaults(run=adjust)
 

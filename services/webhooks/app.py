@@ -1,6 +1,7 @@
 """Wiring: what the service opens, in which order, and what runs in it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -9,15 +10,19 @@ from functools import partial
 from aiohttp import web
 
 from services.webhooks import handlers, jobs
-from services.webhooks.actions import SERVICE, group_commit, retention, senders
+from services.webhooks.actions import SERVICE, backfill, group_commit, resync, retention, senders, watching
+from services.webhooks.actions.backfill import Backfill
 from services.webhooks.actions.group_commit import GroupCommit, Limits
 from services.webhooks.actions.guarding import Guard
 from services.webhooks.actions.keyring import Keyring
+from services.webhooks.actions.reading import Reader
+from services.webhooks.actions.watching import Checking, Listening
 from services.webhooks.domain.threats import Kind
 from services.webhooks.handlers import GUARD, KEYRING, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
 from services.webhooks.senders_api import TIMEOUT_S
 from services.webhooks.settings import WebhooksSettings
-from shared import http_client, metrics, outbox
+from services.webhooks.stripe_api import open_stripe
+from shared import http_client, leader, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool, open_session
 from shared.loop import running
@@ -35,6 +40,10 @@ KEEP_HOUSE_S = 900.0
 SHARE_S, LEARN_S = 1.0, 2.0
 # How often a process looks whether it is time to ask for the list of senders.
 LIST_LOOK_S = 60.0
+RESYNC_S = 1.0
+CHECK_S = 5.0
+
+log = logging.getLogger(__name__)
 
 
 def make(settings: WebhooksSettings) -> web.Application:
@@ -82,6 +91,7 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
         await _start_jobs(stack, settings, pool, bus)
         await _start_guard(stack, app[GUARD], pool)
         await _start_keyring_jobs(stack, settings, pool, app[KEYRING])
+        await _start_asking(stack, settings, pool, bus)
         publish = partial(jobs.publish_received, pool, bus, app[RECEIVED], settings.rest_s)
         await open_(running("publish_received", publish, AT_ONCE_S, settings.drain_s))
         app[STORE] = await open_(group_commit.running(_group_commit(settings), settings.writers, settings.drain_s))
@@ -150,6 +160,34 @@ async def _start_keyring_jobs(stack: AsyncExitStack, settings: WebhooksSettings,
         ("look_at_secrets", partial(jobs.look_at_secrets, keyring), settings.secrets_look_s),
         ("note_secrets", note, MEASURE_S),
     ):
+        await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
+
+
+async def _start_asking(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus) -> None:
+    """What we ask Stripe by ourselves, not waiting for it to deliver. One process leads backfill and watch."""
+    url = settings.database_url.get_secret_value()
+    standing = leader.standing(url, service=SERVICE, role_prefix=settings.role_prefix, task="backfill")
+    candidate = await stack.enter_async_context(standing)
+    listening = Listening(timedelta(weeks=settings.silence_weeks), settings.floor())
+    started = [
+        ("listen_for_silence", partial(watching.listen, pool, candidate, listening), settings.silence_check_s),
+        ("measure_asking", partial(jobs.measure_asking, pool, settings.stripe_reads_per_day), MEASURE_S),
+    ]
+    access = settings.access()
+    jobs.CAN_ASK.set(access is not None)
+    if access is None:
+        log.warning("no backfill, no resyncs, no check of the endpoint: WEBHOOKS_STRIPE_SECRET_KEY is not set")
+    else:
+        stripe = await stack.enter_async_context(open_stripe(access))
+        reader = Reader(pool, stripe, settings.livemode, settings.stripe_reads_per_day)
+        search = Backfill(reader, candidate, bus, settings.pace(), timedelta(seconds=settings.outage_after_s))
+        started.append(("backfill", partial(backfill.sweep, search), settings.backfill_step_s))
+        started.append(("resync", partial(resync.resync_due, reader), min(RESYNC_S, settings.backfill_step_s)))
+        if settings.endpoint_url:
+            checking = Checking(settings.endpoint_url, settings.endpoint_check_s)
+            check_s = min(CHECK_S, settings.endpoint_check_s)
+            started.append(("check_endpoint", partial(watching.check, reader, candidate, checking), check_s))
+    for name, job, rest_s in started:
         await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
 
 

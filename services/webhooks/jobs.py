@@ -11,6 +11,8 @@ from services.webhooks.actions import guarding, publishing, senders
 from services.webhooks.actions.guarding import Guard
 from services.webhooks.actions.keyring import look as look_at_secrets
 from services.webhooks.actions.keyring import note_secrets
+from services.webhooks.domain.endpoint import Problem
+from services.webhooks.store import backfill, reads, resyncs, watch
 from services.webhooks.store.publishing import select_backlog
 from shared import metrics, outbox
 from shared.bus import Bus
@@ -87,3 +89,33 @@ async def refresh_senders(pool: Pool, session: aiohttp.ClientSession, url: str, 
 async def forget_threats(pool: Pool) -> int:
     """Deletes counts and bans that are long over."""
     return await guarding.forget(pool)
+
+
+CAN_ASK = metrics.gauge("webhooks_can_ask_stripe", "1 if there is a key: without it, no backfill and no resyncs.")
+BACKFILL_FINISHED = metrics.gauge(
+    "webhooks_backfill_last_finished_timestamp_seconds", "When undelivered events were last searched to the end."
+)
+BACKFILL_FAILURES = metrics.gauge("webhooks_backfill_failures", "How often in a row Stripe could not be asked.")
+READS_LEFT = metrics.gauge("webhooks_stripe_reads_left", "What is left of the budget of reads.")
+RESYNCS_WAITING = metrics.gauge("webhooks_resyncs_waiting", "Objects that are still to be told again.")
+SILENT = metrics.gauge("webhooks_endpoint_silent_seconds", "How long the endpoint has been silent; 0: it is not.")
+USUAL_KNOWN = metrics.gauge("webhooks_endpoint_usual_known", "1 if enough weeks were seen to notice silence.")
+PROBLEMS = metrics.gauge("webhooks_endpoint_problem", "1 for what is wrong with the endpoint at Stripe.", ("problem",))
+
+
+async def measure_asking(pool: Pool, reads_per_day: int) -> int:
+    """Sets the gauges of backfill, resyncs and endpoint, in every process alike: all read the same rows."""
+    async with pool.worker() as conn:
+        progress, watched = await backfill.select_figures(conn), await watch.select_watch(conn)
+        READS_LEFT.set(await reads.select_left(conn, reads_per_day))
+        RESYNCS_WAITING.set(await resyncs.count_waiting(conn))
+    if progress is not None:
+        BACKFILL_FAILURES.set(progress.failures)
+        BACKFILL_FINISHED.set(progress.finished_at.timestamp() if progress.finished_at else 0)
+    if watched is not None:
+        silent = watched.now - watched.silent_since if watched.silent_since else None
+        SILENT.set(silent.total_seconds() if silent else 0)
+        USUAL_KNOWN.set(watched.is_usual_known)
+        for problem in Problem:
+            PROBLEMS.labels(problem=problem.value).set(problem.value in watched.problems)
+    return 0

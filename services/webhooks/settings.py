@@ -9,9 +9,12 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.webhooks.domain import Expected, SigningSecret
+from services.webhooks.domain.backfill import Pace
 from services.webhooks.domain.secrets import parse, usable
+from services.webhooks.domain.silence import Floor
 from services.webhooks.domain.threats import Policy
-from shared.settings import Listed, Network, ServiceSettings
+from shared.settings import Listed, Network, Secret, ServiceSettings
+from shared.stripe_client import STRIPE_API, Access, Mode, require_mode
 
 STRIPES_LIST = "https://stripe.com/files/ips/ips_webhooks.json"
 
@@ -79,6 +82,40 @@ class WebhooksSettings(ServiceSettings):
     ban_after: int = Field(default=40, ge=1, description="so many suspicious requests in a window ban their address")
     ban_s: float = Field(default=600, gt=0, le=86400, description="the first ban; each further one is twice as long")
 
+    # What we ask Stripe by ourselves. Without a key: no backfill, no resyncs, no look at the endpoint.
+    stripe_secret_key: Secret | None = Field(default=None, description="restricted: read events, payments, endpoints")
+    stripe_url: str = STRIPE_API
+    stripe_timeout_s: float = Field(default=10.0, gt=0)
+    # Stripe allows at least 10,000 reads in 30 days (and 500 per transaction): checkout needs some of them.
+    stripe_reads_per_day: int = Field(default=320, ge=1, description="by all processes of webhooks together")
+    backfill_interval_s: float = Field(default=300.0, gt=0, description="between looks for undelivered events")
+    backfill_idle_s: float = Field(default=900.0, gt=0, description="the same, widened while nothing is found")
+    backfill_overlap_s: float = Field(default=3600.0, ge=0, description="how far a look reaches into the last one's")
+    backfill_step_s: float = Field(default=5.0, gt=0, description="how often the leader says that it is up")
+    outage_after_s: float = Field(default=60.0, gt=0, description="longer without one: an outage; look at once")
+    endpoint_url: str | None = Field(default=None, description="our endpoint as Stripe has it; none: not checked")
+    endpoint_check_s: float = Field(default=1800.0, gt=0)
+    silence_check_s: float = Field(default=60.0, gt=0)
+    silence_after_s: float = Field(default=900.0, gt=0, description="a shorter silence is none")
+    silence_events: float = Field(default=6.0, gt=0, description="nor one in which fewer events usually come")
+    silence_weeks: int = Field(default=8, ge=2, le=52, description="how many weeks make up what is usual")
+
+    @field_validator("stripe_secret_key", "endpoint_url", mode="before")
+    @classmethod
+    def _blank_is_none(cls, value: object) -> object:
+        """An optional secret's file may be empty."""
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.stripe_secret_key is not None:
+            key = self.stripe_secret_key.get_secret_value()
+            mode: Mode = "live" if self.livemode else "test"
+            require_mode(mode, self.stripe_url, stripe_secret_key=(key, ("rk", "sk")))
+        if self.outage_after_s <= self.backfill_step_s:
+            raise ValueError("outage_after_s has to be longer than backfill_step_s, or every step finds an outage")
+        return self
+
     @field_validator("stripe_secrets")
     @classmethod
     def _one_is_usable(cls, secrets: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
@@ -114,3 +151,18 @@ class WebhooksSettings(ServiceSettings):
     def expected(self) -> Expected:
         """What events are taken for ours."""
         return Expected(self.livemode, self.api_version)
+
+    def access(self) -> Access | None:
+        """How Stripe is asked; None without a key."""
+        key = self.stripe_secret_key
+        return None if key is None else Access(key.get_secret_value(), self.stripe_url, self.stripe_timeout_s)
+
+    def pace(self) -> Pace:
+        return Pace(
+            timedelta(seconds=self.backfill_interval_s),
+            timedelta(seconds=self.backfill_idle_s),
+            timedelta(seconds=self.backfill_overlap_s),
+        )
+
+    def floor(self) -> Floor:
+        return Floor(timedelta(seconds=self.silence_after_s), self.silence_events)

@@ -52,7 +52,6 @@ from shared.events.webhooks import (
     WebhookEndpointMended,
     WebhookEndpointMisconfigured,
     WebhookEndpointSilent,
-    WebhookEvent,
     WebhookVersionUnexpected,
 )
 
@@ -104,7 +103,6 @@ __all__ = [
     "WebhookEndpointMended",
     "WebhookEndpointMisconfigured",
     "WebhookEndpointSilent",
-    "WebhookEvent",
     "WebhookVersionUnexpected",
     "decode",
     "encode",

@@ -16,11 +16,7 @@ class WebhookVersionUnexpected(Event):
     stripe_event_id: str
 
 
-class WebhookEvent(Event):
-    """Something about the way on which Stripe's events reach us."""
-
-
-class WebhookBackfilled(WebhookEvent):
+class WebhookBackfilled(Event):
     """Events that Stripe could not deliver were fetched. The times are those at which Stripe made them."""
 
     type: ClassVar[str] = "webhook.backfilled"
@@ -30,7 +26,7 @@ class WebhookBackfilled(WebhookEvent):
     newest: datetime
 
 
-class WebhookEndpointSilent(WebhookEvent):
+class WebhookEndpointSilent(Event):
     """No event came for longer than is usual at this time of the week."""
 
     type: ClassVar[str] = "webhook.endpoint_silent"
@@ -39,13 +35,13 @@ class WebhookEndpointSilent(WebhookEvent):
     expected: float
 
 
-class WebhookEndpointHeard(WebhookEvent):
+class WebhookEndpointHeard(Event):
     """The silence is over."""
 
     type: ClassVar[str] = "webhook.endpoint_heard"
 
 
-class WebhookEndpointDisabled(WebhookEvent):
+class WebhookEndpointDisabled(Event):
     """Stripe has no enabled endpoint for us: nothing is delivered. `problems` names why."""
 
     type: ClassVar[str] = "webhook.endpoint_disabled"
@@ -53,7 +49,7 @@ class WebhookEndpointDisabled(WebhookEvent):
     problems: tuple[str, ...]
 
 
-class WebhookEndpointMisconfigured(WebhookEvent):
+class WebhookEndpointMisconfigured(Event):
     """Stripe's endpoint for us delivers, but not what we need, or not as we read it."""
 
     type: ClassVar[str] = "webhook.endpoint_misconfigured"
@@ -61,7 +57,7 @@ class WebhookEndpointMisconfigured(WebhookEvent):
     problems: tuple[str, ...]
 
 
-class WebhookEndpointMended(WebhookEvent):
+class WebhookEndpointMended(Event):
     """Stripe's endpoint for us is as it must be again."""
 
     type: ClassVar[str] = "webhook.endpoint_mended"

@@ -33,6 +33,9 @@ SETTINGS = {
     "CHECKOUT_ATTEMPT_LEASE_S": "8",
     "CHECKOUT_ATTEMPT_WAIT_S": "3",
     "CHECKOUT_EXPIRY_LEASE_S": "8",
+    # Some events are never delivered: before an order's time is over the backfill must have found them.
+    "WEBHOOKS_BACKFILL_INTERVAL_S": "2",
+    "WEBHOOKS_BACKFILL_IDLE_S": "3",
     "NOTIFIER_FAILURE_GRACE_S": "2",
     "NOTIFIER_UNKNOWN_RESEND_S": "3",
     "NOTIFIER_SMTP_TIMEOUT_S": "3",

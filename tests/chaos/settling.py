@@ -52,8 +52,17 @@ async def _open(stage: Stage, watcher: Watcher) -> dict[str, int]:
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise OSError(str(error)) from error
     found["webhooks on their way"] = (await watcher.control("GET", "state"))["deliveries_waiting"]
+    found["payments that no event told of"] = await _untold(stage, watcher)
     found.update(await messages(stage, dead=False))
     return {what: number for what, number in found.items() if number}
+
+
+async def _untold(stage: Stage, watcher: Watcher) -> int:
+    """Events that were lost for good on their way: the backfill has to find them."""
+    intents = (await watcher.control("GET", "payment_intents"))["payment_intents"]
+    rows = await stage.look("SELECT object_id FROM webhooks.stripe_events WHERE type = 'payment_intent.succeeded'")
+    paid = {intent["id"] for intent in intents if intent["status"] == "succeeded"}
+    return len(paid - {row["object_id"] for row in rows})
 
 
 async def messages(stage: Stage, *, dead: bool) -> dict[str, int]:

@@ -103,7 +103,12 @@ def test_no_secret_is_in_an_environment_a_command_or_an_image(suite: Suite) -> N
 
 def test_a_service_reads_only_its_own_secrets(suite: Suite) -> None:
     listing = "import os; print(*sorted(os.listdir('/run/secrets')))"
-    assert suite.python("webhooks", listing).split() == ["amqp_url", "stripe_webhook_secret", "webhooks_database_url"]
+    assert suite.python("webhooks", listing).split() == [
+        "amqp_url",
+        "stripe_read_key",
+        "stripe_webhook_secret",
+        "webhooks_database_url",
+    ]
     assert "stripe_secret_key" not in suite.python("notifier", listing).split()
 
 

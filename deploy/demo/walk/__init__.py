@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from deploy.demo.walk import alert, decline, expiry, purchase, restart, secure, webhooks
+from deploy.demo.walk import alert, catching_up, decline, expiry, purchase, restart, secure, webhooks
 from deploy.demo.walk.scene import Scene
 
 __all__ = ["STEPS", "Scene", "WalkStep"]
@@ -23,6 +23,7 @@ STEPS = (
     WalkStep("decline", "A card is declined; another one pays", decline.be_declined),
     WalkStep("three_d_secure", "A bank asks its customer first (3-D Secure)", secure.be_asked),
     WalkStep("webhooks", "Stripe's events come twice and out of order", webhooks.repeat, ("webhooks", "checkout")),
+    WalkStep("catching_up", "Webhooks is away while somebody pays", catching_up.miss, ("webhooks", "checkout")),
     WalkStep("restart", "A process is killed and comes back", restart.kill, ("checkout",)),
     WalkStep("alert", "A process stays away: people are told, and told again", alert.raise_and_resolve, ("monitor",)),
     WalkStep("expiry", "The abandoned order expires", expiry.give_back, ("checkout", "webhooks")),

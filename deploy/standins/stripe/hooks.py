@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from deploy.standins.stripe.clock import Clock
-from deploy.standins.stripe.config import Endpoint
+from deploy.standins.stripe.config import API_VERSION, Endpoint
 from deploy.standins.stripe.ids import new_id
 from deploy.standins.stripe.tables import Json, Table
 
@@ -25,7 +25,7 @@ class Hooks:
         self._endpoints.clear()
         self.table = Table("webhook_endpoint", "webhook_endpoint")
         for endpoint in endpoints:
-            self.add(endpoint)
+            self.add(endpoint, api_version=API_VERSION)  # pinned to what events are rendered at, as a shop's should be
 
     def add(self, endpoint: Endpoint, **more: object) -> Json:
         endpoint = replace(endpoint, id=endpoint.id or new_id("we"))

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from services.monitor.actions.desk import Desk
 from services.monitor.actions.figures import DEAD_LETTERS, INCIDENTS, INCIDENTS_OPEN, RULE_FAILURES
 from services.monitor.actions.hearing import look
-from services.monitor.domain.facts import Facts, Limits
+from services.monitor.domain.facts import Endpoint, Facts, Limits
 from services.monitor.domain.incidents import Change, Clear, Incident, Open, Resolve, See, Transition, plan
 from services.monitor.domain.rules import NO_DATA, RULES, Alert, Rule, Verdict
+from services.monitor.domain.sightings import Sightings
 from services.monitor.store import events as event_store
 from services.monitor.store import incidents as store
 from services.monitor.store import notifications
@@ -81,7 +82,15 @@ async def gather(desk: Desk) -> Facts:
         dead_letters=sightings.dead_letters,
         stock=stock,
         alarms=alarms,
+        endpoint=_endpoint(sightings),
     )
+
+
+def _endpoint(sightings: Sightings) -> Endpoint | None:
+    silent_s = sightings.gauge("webhooks", "webhooks_endpoint_silent_seconds")
+    if silent_s is None:
+        return None
+    return Endpoint(silent_s, sightings.labels_at_one("webhooks", "webhooks_endpoint_problem", "problem"))
 
 
 def judge(facts: Facts, limits: Limits, rules: tuple[Rule, ...] = RULES) -> dict[str, Verdict]:

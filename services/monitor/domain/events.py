@@ -13,6 +13,10 @@ from shared.events import (
     OrderPaymentFailed,
     PaymentEvent,
     SecurityEvent,
+    WebhookBackfilled,
+    WebhookEndpointDisabled,
+    WebhookEndpointMisconfigured,
+    WebhookEndpointSilent,
 )
 
 # The watcher takes what it gets: an odd value is cut or left out, never a reason to refuse the event.
@@ -46,12 +50,28 @@ def seen(event: Event) -> SeenEvent:
         occurred_at=event.occurred_at,
         order_id=_order_id(event),
         order_number=order.number[:LONGEST] if order else None,
-        category=event.category[:LONGEST] if isinstance(event, OrderPaymentFailed) else None,
+        category=_category(event),
         amount_minor=paid.total_minor if paid else None,
         currency=paid.currency if paid else None,
         severity=alarm.severity if alarm else None,
         detail=alarm.detail[:LONGEST_DETAIL] if alarm else None,
     )
+
+
+def _category(event: Event) -> str | None:
+    """Why, or how much, in a few words."""
+    match event:
+        case OrderPaymentFailed(category=category):
+            said = category
+        case WebhookBackfilled(events=count, oldest=oldest, newest=newest):
+            said = f"caught up: {count} from {oldest:%d %b %H:%M:%S} to {newest:%d %b %H:%M:%S} UTC"
+        case WebhookEndpointDisabled(problems=problems) | WebhookEndpointMisconfigured(problems=problems):
+            said = ", ".join(problems)
+        case WebhookEndpointSilent(heard_at=heard_at):
+            said = f"since {heard_at:%d %b %H:%M:%S} UTC"
+        case _:
+            return None
+    return said[:LONGEST]
 
 
 def _order_id(event: Event) -> UUID | None:

@@ -53,6 +53,14 @@ class ShortStock:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """Stripe's endpoint for webhooks, as webhooks sees it in its figures."""
+
+    silent_s: float = 0.0  # 0: it is heard as usual, or nobody knows yet what is usual
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that is known at one instant. None stands for "we could not find out"."""
 
@@ -65,6 +73,7 @@ class Facts:
     dead_letters: Mapping[str, int] | None = None
     stock: ShortStock | None = None
     alarms: Mapping[str, Alarm] | None = None  # security events that ask for a person, by type
+    endpoint: Endpoint | None = None
 
 
 @dataclass(frozen=True)

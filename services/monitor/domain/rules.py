@@ -171,6 +171,44 @@ def security(name: str, facts: Facts, limits: Limits) -> Verdict:
     )
 
 
+def webhooks_silent(facts: Facts, limits: Limits) -> Verdict:
+    """Fewer of Stripe's events than usual at this time of the week: none at all, for too long. Webhooks judges it."""
+    if facts.endpoint is None or not _is_heard("webhooks", facts, limits):
+        return NO_DATA
+    if facts.endpoint.silent_s <= 0:
+        return Verdict()
+    minutes = round(facts.endpoint.silent_s / 60)
+    summary = f"no event from Stripe was delivered for {minutes} minutes, longer than is usual at this hour"
+    return Verdict((Alert("webhooks_silent", "stripe", Severity.CRITICAL, summary),))
+
+
+# What is wrong with the endpoint at Stripe, for people; the first two stop all deliveries.
+ENDPOINT_PROBLEMS = {
+    "missing": "Stripe has no webhook endpoint with our address",
+    "disabled": "Stripe's webhook endpoint for us is disabled",
+    "other_version": "Stripe's webhook endpoint for us sends another API version",
+    "types_missing": "Stripe's webhook endpoint for us does not send all event types that we act on",
+}
+ENDPOINT_STOPPED = frozenset({"missing", "disabled"})
+
+
+def webhook_endpoint(facts: Facts, limits: Limits) -> Verdict:
+    """How Stripe has our endpoint set, which webhooks looks up every half hour."""
+    if facts.endpoint is None or not _is_heard("webhooks", facts, limits):
+        return NO_DATA
+    return Verdict(
+        tuple(
+            Alert(
+                "webhook_endpoint",
+                problem,
+                Severity.CRITICAL if problem in ENDPOINT_STOPPED else Severity.WARNING,
+                ENDPOINT_PROBLEMS.get(problem, f"Stripe's webhook endpoint for us is not right: {problem}"),
+            )
+            for problem in facts.endpoint.problems
+        )
+    )
+
+
 def _of_security(name: str, advice: Advice) -> Rule:
     return Rule(name, advice.title, partial(security, name), advice.next_step)
 
@@ -215,6 +253,20 @@ RULES = (
         stock_short,
         "Order more, or take the variant off sale. `python -m deploy.ops adjust-stock` enters what arrives. "
         "It is news for a day.",
+    ),
+    Rule(
+        "webhooks_silent",
+        "Stripe's events stay away",
+        webhooks_silent,
+        "Look at the endpoint's deliveries in Stripe's Dashboard and at Stripe's status page, then at the proxy in "
+        "front of webhooks. What could not be delivered is fetched meanwhile; orders are paid late, not lost.",
+    ),
+    Rule(
+        "webhook_endpoint",
+        "Webhook endpoint",
+        webhook_endpoint,
+        "Open the endpoint in Stripe's Dashboard: enable it, or set address, event types and API version as step 4 "
+        "of the README says. What could not be delivered is fetched meanwhile, except types that it never sends.",
     ),
     *(_of_security(name_of(type_), advice) for type_, advice in ADVICE.items()),
     _of_security("security_other", OTHERWISE),

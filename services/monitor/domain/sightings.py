@@ -90,6 +90,17 @@ class Sightings:
         ]
         return max(found, default=None)
 
+    def labels_at_one(self, service: str, name: str, label: str) -> tuple[str, ...]:
+        """The values of a label for which any process of a service has its gauge at 1, in order of the alphabet."""
+        found = {
+            sample.labels.get(label, "")
+            for (owner, _), received in self.figures.processes().items()
+            if owner == service
+            for sample in _samples(received.snapshot, name)
+            if sample.value == 1
+        }
+        return tuple(sorted(found))
+
 
 def _samples(snapshot: Snapshot, family: str) -> Iterator[Sample]:
     for each in snapshot.families:

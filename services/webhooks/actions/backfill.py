@@ -19,9 +19,9 @@ from services.webhooks.actions import SERVICE
 from services.webhooks.actions.counting import type_label
 from services.webhooks.actions.reading import BudgetSpent, Reader, spend
 from services.webhooks.domain.backfill import Pace, next_interval_s, reach, rest_s
+from services.webhooks.domain.fields import name
 from services.webhooks.store import backfill as store
-from services.webhooks.store.backfill import Progress
-from services.webhooks.store.deliveries import Delivery
+from services.webhooks.store.backfill import Found, Progress
 from services.webhooks.stripe_api import Page, StripeAway, StripeRefused, StripeUnknown
 from shared import metrics, outbox
 from shared.bus import Bus
@@ -98,15 +98,16 @@ async def _take_page(backfill: Backfill, fence: int, progress: Progress) -> int:
         await _advance(reader, fence, None)
         return 1
     except BudgetSpent as error:
-        await _rest(reader, fence, str(error), REST_WITHOUT_BUDGET_S)
+        await _rest(reader, fence, str(error), (REST_WITHOUT_BUDGET_S, progress.failures))
         return 0
     except (StripeAway, StripeRefused) as error:
-        await _rest(reader, fence, str(error), rest_s(progress.failures + 1))
+        failures = progress.failures + 1
+        await _rest(reader, fence, str(error), (rest_s(failures), failures))
         return 0
     PAGES.labels(outcome="taken").inc()
     await _keep(reader, fence, page)
     if page.has_more and page.items:
-        await _advance(reader, fence, str(page.items[-1].get("id")))
+        await _advance(reader, fence, name(page.items[-1].get("id")))
         return 1
     await _finish(backfill, fence, progress.interval_s)
     return 0
@@ -123,7 +124,7 @@ async def _begin(backfill: Backfill, fence: int, progress: Progress) -> datetime
 
 async def _keep(reader: Reader, fence: int, page: Page) -> None:
     """Stores what is new of a page, the oldest first."""
-    ids = [item["id"] for item in page.items if isinstance(item.get("id"), str)]
+    ids = [named for item in page.items if (named := name(item.get("id")))]
     async with reader.pool.worker() as conn:
         known = await store.select_known(conn, ids)
     for item in reversed(page.items):
@@ -132,7 +133,7 @@ async def _keep(reader: Reader, fence: int, page: Page) -> None:
         except (domain.EventMalformed, orjson.JSONEncodeError, asyncpg.DataError, asyncpg.CheckViolationError) as error:
             # One that can't be kept must not hold up all others.
             outcome = "unreadable"
-            log.error("found event not kept", extra={"id": str(item.get("id"))[:255], "reason": type(error).__name__})
+            log.error("found event not kept", extra={"id": name(item.get("id")), "reason": type(error).__name__})
         FOUND.labels(type=type_label(str(item.get("type"))), outcome=outcome).inc()
 
 
@@ -143,19 +144,18 @@ async def _keep_one(reader: Reader, fence: int, item: Mapping[str, Any], known: 
         if event.id in known:
             _still(await store.update_counted(conn, fence, None, is_new=False))
             return await _compare(conn, event, known[event.id])
-        delivery = _delivery(event, body, reader.livemode)
+        found = _found(event, body, reader.livemode)
         created = None if event.created is None else datetime.fromtimestamp(event.created, UTC)
-        is_new = await store.insert_found(conn, delivery, _digest(event))
+        is_new = await store.insert_found(conn, found)
         _still(await store.update_counted(conn, fence, created if is_new else None, is_new))
-    return delivery.state if is_new else "duplicate"
+    return found.state if is_new else "duplicate"
 
 
-def _delivery(event: domain.StripeEvent, body: bytes, livemode: bool) -> Delivery:
+def _found(event: domain.StripeEvent, body: bytes, livemode: bool) -> Found:
     if len(body) > LONGEST_BODY:
         raise domain.EventMalformed("the body is too long")
     reason = domain.why_ignored(event, livemode)
-    state = "ignored" if reason else "received"
-    return Delivery(event, body, {}, None, None, event.traceparent, state, reason)
+    return Found(event, body, _digest(event), "ignored" if reason else "received", reason)
 
 
 def _digest(event: domain.StripeEvent) -> bytes | None:
@@ -176,11 +176,13 @@ async def _advance(reader: Reader, fence: int, cursor: str | None) -> None:
         _still(await store.update_cursor(conn, fence, cursor))
 
 
-async def _rest(reader: Reader, fence: int, why: str, seconds: float) -> None:
+async def _rest(reader: Reader, fence: int, why: str, pause: tuple[float, int]) -> None:
+    """`pause` in seconds, after so many failures in a row."""
+    seconds, failures = pause
     PAGES.labels(outcome="left").inc()
     log.warning("backfill rests", extra={"reason": why, "seconds": seconds})
     async with reader.pool.worker() as conn:
-        _still(await store.update_failed(conn, fence, why, seconds))
+        _still(await store.update_resting(conn, fence, why, seconds, failures))
 
 
 async def _finish(backfill: Backfill, fence: int, interval_s: float) -> None:

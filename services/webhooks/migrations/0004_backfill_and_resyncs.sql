@@ -31,7 +31,7 @@ CREATE TABLE backfill (
     only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     fence        bigint NOT NULL DEFAULT 0,
     seen_at      timestamptz,
-    due_at       timestamptz NOT NULL DEFAULT '-infinity',
+    due_at       timestamptz NOT NULL DEFAULT 'epoch',
     interval_s   double precision NOT NULL DEFAULT 0 CHECK (interval_s >= 0),
     failures     integer NOT NULL DEFAULT 0 CHECK (failures >= 0),
     last_error   text CHECK (length(last_error) <= 200),
@@ -95,7 +95,7 @@ CREATE TABLE endpoint_watch (
     silent_since   timestamptz,
     is_usual_known boolean NOT NULL DEFAULT false,
     checked_at     timestamptz,
-    check_due_at   timestamptz NOT NULL DEFAULT '-infinity',
+    check_due_at   timestamptz NOT NULL DEFAULT 'epoch',
     failures       integer NOT NULL DEFAULT 0 CHECK (failures >= 0),
     problems       text[] NOT NULL DEFAULT '{}'
 );

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
-import orjson
 
-from services.webhooks.store.deliveries import Delivery
+from services.webhooks.domain import StripeEvent
 from shared.db import Connection
 
 
@@ -46,7 +45,8 @@ async def note_presence(conn: Connection, fence: int, is_up: bool, outage: timed
         UPDATE backfill SET fence = $1,
             seen_at = CASE WHEN $2 THEN now() ELSE seen_at END,
             due_at = CASE WHEN $2 AND seen_at < now() - $3::interval THEN now() ELSE due_at END,
-            is_due_again = is_due_again OR sweep_from IS NOT NULL AND $2 AND seen_at < now() - $3::interval
+            is_due_again = is_due_again
+                OR coalesce(sweep_from IS NOT NULL AND $2 AND seen_at < now() - $3::interval, false)
         RETURNING *, now() AS now
         """,
         fence,
@@ -101,18 +101,19 @@ async def update_cursor(conn: Connection, fence: int, cursor: str | None) -> boo
     )
 
 
-async def update_failed(conn: Connection, fence: int, error: str, rest_s: float) -> bool:
-    """Stripe did not answer as it should: the same page again, later."""
+async def update_resting(conn: Connection, fence: int, why: str, rest_s: float, failures: int) -> bool:
+    """The same page again, later; `failures` in a row, this one included."""
     return _is_done(
         await conn.execute(
             """
-            UPDATE backfill SET failures = failures + 1, last_error = left($2, 200),
+            UPDATE backfill SET failures = $4, last_error = left($2, 200),
                 due_at = now() + make_interval(secs => $3)
             WHERE fence = $1
             """,
             fence,
-            error,
+            why,
             rest_s,
+            failures,
         )
     )
 
@@ -179,30 +180,40 @@ async def select_known(conn: Connection, ids: Sequence[str]) -> dict[str, bytes 
     return {row["id"]: row["content_digest"] for row in rows}
 
 
-async def insert_found(conn: Connection, delivery: Delivery, digest: bytes | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event as Stripe listed it. No digest: our endpoint would be told it in other words."""
+
+    event: StripeEvent
+    body: bytes
+    digest: bytes | None
+    state: str
+    error: str | None
+
+
+async def insert_found(conn: Connection, found: Found) -> bool:
     """False if the event is here. While a request is storing the same one, this waits for its outcome."""
-    event = delivery.event
+    event = found.event
     status = await conn.execute(
         """
         WITH claimed AS (
             INSERT INTO stripe_event_ids (id, content_digest) VALUES ($1, $2)
             ON CONFLICT (id) DO NOTHING RETURNING id
         )
-        INSERT INTO stripe_events (stripe_event_id, type, object_id, api_version, livemode, body, headers,
-                                   traceparent, state, error, origin)
-        SELECT id, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'backfill' FROM claimed
+        INSERT INTO stripe_events (stripe_event_id, type, object_id, api_version, livemode, body, traceparent,
+                                   state, error, origin)
+        SELECT id, $3, $4, $5, $6, $7, $8, $9, $10, 'backfill' FROM claimed
         """,
         event.id,
-        digest,
+        found.digest,
         event.type,
         event.object_id,
         event.api_version,
         event.livemode,
-        delivery.body,
-        orjson.dumps(dict(delivery.headers)).decode(),
-        delivery.traceparent,
-        delivery.state,
-        delivery.error,
+        found.body,
+        event.traceparent,
+        found.state,
+        found.error,
     )
     return status == "INSERT 0 1"
 

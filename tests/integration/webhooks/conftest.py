@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import aio_pika
 import aiohttp
@@ -16,8 +17,11 @@ import pytest
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractIncomingMessage
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
+from deploy.standins.stripe.app import make_app as make_stripe
+from deploy.standins.stripe.config import Config
 from services.webhooks.app import make
 from services.webhooks.settings import WebhooksSettings
 from shared import topology
@@ -184,3 +188,71 @@ async def rows(database) -> AsyncIterator[Rows]:
     auditor = await asyncpg.connect(database.auditor_url)
     yield Rows(auditor)
     await auditor.close()
+
+
+@dataclass
+class StripeStandIn:
+    """Stripe's stand-in, driven through its control API; the account of the shop."""
+
+    url: str
+    http: aiohttp.ClientSession
+
+    async def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        async with self.http.request(method, f"{self.url}/_control/{path}", json=body) as response:
+            assert response.status < 300, await response.text()
+            return await response.json()
+
+    async def sends_to(self, url: str, *types: str, **rules: Any) -> None:
+        """The account's one endpoint, and what goes wrong on the way to it."""
+        endpoint = {"url": f"{url}/webhooks/stripe", "secrets": [SECRET], "events": types or ("*",)}
+        await self.control("POST", "webhook_endpoints", endpoint)
+        await self.control("POST", "deliveries/rules", rules)
+
+    async def post(self, path: str, **form: str) -> Any:
+        headers = {"Authorization": "Bearer sk_test_standin"}
+        async with self.http.post(f"{self.url}/v1/{path}", data=form, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def pay(self, count: int = 1) -> list[str]:
+        """So many payments of this shop's; their PaymentIntents."""
+        form = {"amount": "2500", "currency": "usd", "confirm": "true", "payment_method": "pm_card_visa"}
+        found = []
+        for _ in range(count):
+            order = {"return_url": "http://127.0.0.1/", "metadata[order_id]": str(uuid4())}
+            found.append((await self.post("payment_intents", **form, **order))["id"])
+        return found
+
+    async def reads(self, path: str = "/v1/events") -> int:
+        """How often a path was asked for: counted by a fault that does nothing."""
+        faults = (await self.control("GET", "faults"))["faults"]
+        return sum(fault["seen"] for fault in faults if fault["path"] == path and fault["kind"] == "latency")
+
+    async def count_reads(self, path: str = "/v1/events") -> None:
+        await self.control("POST", "faults", {"kind": "latency", "method": "GET", "path": path, "times": None})
+
+
+@pytest.fixture
+async def stripe() -> AsyncIterator[StripeStandIn]:
+    async with (
+        TestServer(make_stripe(Config(capture_delay_s=0.05, retry_steps_s=()))) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        yield StripeStandIn(str(server.make_url("")).rstrip("/"), http)
+
+
+@pytest.fixture
+def asking(stripe) -> dict[str, Any]:
+    """Settings with which the service asks Stripe, quickly."""
+    return {
+        "stripe_secret_key": SecretStr("rk_test_standin"),
+        "stripe_url": stripe.url,
+        "stripe_timeout_s": 3,
+        "stripe_reads_per_day": 100_000,
+        "backfill_interval_s": 0.3,
+        "backfill_idle_s": 0.3,
+        "backfill_step_s": 0.05,
+        "outage_after_s": 1,
+        "silence_check_s": 0.1,
+        "endpoint_check_s": 0.1,
+    }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.monitor.domain.facts import Broker, Facts, Limits, Payments, ShortStock
+from services.monitor.domain.facts import Broker, Endpoint, Facts, Limits, Payments, ShortStock
 from services.monitor.domain.incidents import Incident
 from services.monitor.domain.rules import Severity
 from shared.metrics import Family, Sample, Snapshot
@@ -27,6 +27,7 @@ def facts(**changes: Any) -> Facts:
         "dead_letters": {"checkout.on_mail": 0},
         "stock": ShortStock(),
         "alarms": {},
+        "endpoint": Endpoint(),
     }
     return Facts(**(given | changes))
 

@@ -4,8 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from services.monitor.domain.facts import Broker, Payments, Probe, ShortStock
-from services.monitor.domain.rules import NO_DATA, RULE_BY_NAME, RULES, Severity, Verdict
+from services.monitor.domain.facts import Broker, Endpoint, Payments, Probe, ShortStock
+from services.monitor.domain.rules import (
+    NO_DATA,
+    RULE_BY_NAME,
+    RULES,
+    Severity,
+    Verdict,
+    webhook_endpoint,
+    webhooks_silent,
+)
 from services.monitor.domain.rules import broker_away as judge_broker
 from services.monitor.domain.rules import dead_letters as judge_dead_letters
 from services.monitor.domain.rules import payment_success_low as judge_payments
@@ -238,3 +246,31 @@ def test_without_the_database_the_rules_of_security_can_not_tell(name):
 def test_there_is_advice_for_every_security_event_that_asks_for_a_person():
     only_told = {"security.address_banned", "security.senders_changed"}  # they are never worse than info
     assert {type_ for type_ in EVENTS if type_.startswith("security.")} - only_told <= set(ADVICE)
+
+
+def test_silence_of_stripe_is_told_with_its_length():
+    verdict = webhooks_silent(facts(endpoint=Endpoint(silent_s=5400)), LIMITS)
+
+    assert "90 minutes" in verdict.alerts[0].summary
+
+
+@pytest.mark.parametrize(
+    ("problem", "severity"),
+    [
+        ("missing", Severity.CRITICAL),
+        ("disabled", Severity.CRITICAL),
+        ("other_version", Severity.WARNING),
+        ("types_missing", Severity.WARNING),
+        ("something_new", Severity.WARNING),
+    ],
+)
+def test_what_is_wrong_with_the_endpoint_is_an_alert_each(problem, severity):
+    verdict = webhook_endpoint(facts(endpoint=Endpoint(problems=(problem,))), LIMITS)
+
+    assert [(alert.subject, alert.severity) for alert in verdict.alerts] == [(problem, severity)]
+
+
+@pytest.mark.parametrize("rule", [webhooks_silent, webhook_endpoint])
+@pytest.mark.parametrize("changes", [{"endpoint": None}, {"heard": {}}])
+def test_without_the_figures_of_webhooks_nobody_knows_of_the_endpoint(rule, changes):
+    assert rule(facts(**{"endpoint": Endpoint(60, ("disabled",)), **changes}), LIMITS) == NO_DATA
