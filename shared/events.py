@@ -217,6 +217,57 @@ class WebhookVersionUnexpected(Event):
     stripe_event_id: str
 
 
+class WebhookEvent(Event):
+    """Something about the way on which Stripe's events reach us."""
+
+
+class WebhookBackfilled(WebhookEvent):
+    """Events that Stripe could not deliver were fetched. The times are those at which Stripe made them."""
+
+    type: ClassVar[str] = "webhook.backfilled"
+
+    events: int
+    oldest: datetime
+    newest: datetime
+
+
+class WebhookEndpointSilent(WebhookEvent):
+    """No event came for longer than is usual at this time of the week."""
+
+    type: ClassVar[str] = "webhook.endpoint_silent"
+
+    heard_at: datetime
+    expected: float
+
+
+class WebhookEndpointHeard(WebhookEvent):
+    """The silence is over."""
+
+    type: ClassVar[str] = "webhook.endpoint_heard"
+
+
+class WebhookEndpointDisabled(WebhookEvent):
+    """Stripe has no enabled endpoint for us: nothing is delivered. `problems` names why."""
+
+    type: ClassVar[str] = "webhook.endpoint_disabled"
+
+    problems: tuple[str, ...]
+
+
+class WebhookEndpointMisconfigured(WebhookEvent):
+    """Stripe's endpoint for us delivers, but not what we need, or not as we read it."""
+
+    type: ClassVar[str] = "webhook.endpoint_misconfigured"
+
+    problems: tuple[str, ...]
+
+
+class WebhookEndpointMended(WebhookEvent):
+    """Stripe's endpoint for us is as it must be again."""
+
+    type: ClassVar[str] = "webhook.endpoint_mended"
+
+
 class IncidentEvent(Event):
     incident_id: UUID
     rule: str

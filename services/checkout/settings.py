@@ -1,19 +1,18 @@
 """Settings of checkout; the environment variables are these names in capitals behind CHECKOUT_."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import Secret, Secrets, ServiceSettings
-
-STRIPE_API = "https://api.stripe.com"
+from shared.stripe_client import STRIPE_API, Mode, require_mode
 
 
 class CheckoutSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CHECKOUT_", frozen=True)
 
-    stripe_mode: Literal["test", "live"]
+    stripe_mode: Mode
     stripe_secret_key: Secret
     stripe_publishable_key: str = Field(min_length=1)
     stripe_url: str = STRIPE_API
@@ -37,14 +36,13 @@ class CheckoutSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _keys_of_one_mode(self) -> Self:
-        """Live and test never mix: a key of the other mode, or a live key for anything but Stripe, stops the start."""
-        for name, kinds in (("stripe_secret_key", ("sk", "rk")), ("stripe_publishable_key", ("pk",))):
-            value = getattr(self, name)
-            key = value if isinstance(value, str) else value.get_secret_value()
-            if not key.startswith(tuple(f"{kind}_{self.stripe_mode}_" for kind in kinds)):
-                raise ValueError(f"{name} is not a {self.stripe_mode} key, and stripe_mode is {self.stripe_mode}")
-        if self.stripe_mode == "live" and self.stripe_url != STRIPE_API:
-            raise ValueError("stripe_mode is live, so stripe_url must be Stripe's own")
+        """A key of the other mode, or a live key for anything but Stripe, stops the start."""
+        require_mode(
+            self.stripe_mode,
+            self.stripe_url,
+            stripe_secret_key=(self.stripe_secret_key.get_secret_value(), ("sk", "rk")),
+            stripe_publishable_key=(self.stripe_publishable_key, ("pk",)),
+        )
         return self
 
     def token_keys(self) -> list[str]:

@@ -5,28 +5,23 @@ OutcomeUnknown (it may have been done: only the same key can tell).
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-import aiohttp
 import stripe
 
 from services.checkout.domain import Attempt
 from services.checkout.settings import CheckoutSettings
-from shared import http_client
+from shared import stripe_client
 from shared.errors import AppError, Unavailable
 from shared.events import PaymentSnapshot
-
-# The version whose shapes this code was written against. Pinned here: the package sends a newer one by itself.
-API_VERSION = "2026-09-30.endive"
+from shared.stripe_client import Access
 
 # How far Stripe's clock and ours may be apart when we look for what an attempt made.
 CLOCKS_DIFFER = timedelta(minutes=5)
-
-RETRIES = 2  # the package's own: same key, 0.5-5 s apart; passed explicitly, since a StripeClient's default is none
 
 
 class StripeRefused(Unavailable):
@@ -82,21 +77,6 @@ class Intent:
     client_secret: str
 
 
-class SafeClient(stripe.AIOHTTPClient):
-    """The package's client reads the body outside its error handling: a cut body came out as a raw aiohttp error,
-    unretried. Here the body is read inside (stripe 16.1.0; stripe-node had the same bug, its PR 2815)."""
-
-    async def request_async(
-        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        args, kwargs = self._get_request_args_kwargs(method, url, headers, post_data)
-        try:
-            async with self._session.request(*args, **kwargs) as response:
-                return await response.read(), response.status, response.headers
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._handle_request_error(error)
-
-
 class Stripe:
     """PaymentIntents, as checkout needs them."""
 
@@ -139,19 +119,9 @@ class Stripe:
 @contextlib.asynccontextmanager
 async def open_stripe(settings: CheckoutSettings) -> AsyncIterator[Stripe]:
     """A client for the account whose key is in the settings."""
-    # Telemetry writes a file in the home folder from inside the event loop, and sends it.
-    stripe.enable_telemetry = False
-    async with http_client.session(settings.stripe_timeout_s, peer="stripe") as session:
-        yield Stripe(
-            stripe.StripeClient(
-                settings.stripe_secret_key.get_secret_value(),
-                base_addresses={"api": settings.stripe_url},
-                stripe_version=API_VERSION,
-                max_network_retries=RETRIES,
-                # The session has the timeout; given here as well, the package would overrule it.
-                http_client=SafeClient(session=session, timeout=None),
-            )
-        )
+    key = settings.stripe_secret_key.get_secret_value()
+    async with stripe_client.open_client(Access(key, settings.stripe_url, settings.stripe_timeout_s)) as client:
+        yield Stripe(client)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from typing import Protocol
 from services.webhooks import domain
 from services.webhooks.actions.counting import EVENTS, VERSION_MISMATCHES, type_label
 from services.webhooks.actions.group_commit import NotStorable
-from services.webhooks.actions.storing import OTHER_MODE
 from services.webhooks.store.deliveries import Delivery
 from shared import metrics, tracing
 
@@ -17,8 +16,6 @@ EVENT_AGE = metrics.histogram(
     "From the time Stripe gives an event to the moment it is stored here.",
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 43200, 259200),
 )
-
-OF_NO_INTEREST = domain.OF_NO_INTEREST
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +53,7 @@ async def receive(store: Store, body: bytes, request: Request, expected: domain.
 
 
 def _delivery(event: domain.StripeEvent, body: bytes, request: Request, expected: domain.Expected) -> Delivery:
-    reason = None
-    if event.livemode is (not expected.livemode):
-        reason = OTHER_MODE
-    elif event.type not in domain.TRANSLATIONS:
-        reason = OF_NO_INTEREST
+    reason = domain.why_ignored(event, expected.livemode)
     return Delivery(
         event=event,
         body=body,

@@ -11,7 +11,7 @@ from shared import outbox
 from shared.db import Connection
 from shared.events import SecurityEvent, SecurityEventBodyChanged, SecurityLivemodeMismatch
 
-OTHER_MODE = "the event is of the other mode"
+OTHER_MODE = domain.OTHER_MODE
 
 
 async def store(conn: Connection, batch: Sequence[Delivery], expected_version: str) -> list[str]:
@@ -70,7 +70,7 @@ async def _judge(conn: Connection, repeats: Sequence[Delivery]) -> list[str]:
 
 
 def _verdict(delivery: Delivery, known: Known) -> str:
-    if delivery.event.digest != known.digest:
+    if known.digest is not None and delivery.event.digest != known.digest:
         return "body_changed"
     is_replay = delivery.signed_at is not None and delivery.signed_at == known.signed_at
     return "replayed" if is_replay else "duplicate"

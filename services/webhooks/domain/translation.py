@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from services.webhooks.domain.event import StripeEvent
 from services.webhooks.domain.fields import NAME, mapping, name, subject
 from shared import events
 from shared.events import Event, PaymentEvent, PaymentSnapshot
@@ -22,6 +23,14 @@ TRANSLATIONS: Mapping[str, type[PaymentEvent]] = {
 
 # Why a stored event is not passed on.
 OF_NO_INTEREST = "no other service hears of this"
+OTHER_MODE = "the event is of the other mode"
+
+
+def why_ignored(event: StripeEvent, livemode: bool) -> str | None:
+    """Why an event will not be passed on, as far as that can be told without looking at its object."""
+    if event.livemode is (not livemode):
+        return OTHER_MODE
+    return None if event.type in TRANSLATIONS else OF_NO_INTEREST
 
 
 class Untranslatable(ValueError):
@@ -60,6 +69,39 @@ def translate(stripe_event: Mapping[str, Any]) -> Event | None:
         stripe_event_id=stripe_event_id,
         livemode=livemode,
         payment=_snapshot(intent),
+    )
+
+
+# What a PaymentIntent's state is told as, when it is told without an event of Stripe's.
+_TOLD_AS: Mapping[str, type[PaymentEvent]] = {
+    "succeeded": events.PaymentSucceeded,
+    "processing": events.PaymentProcessing,
+    "requires_action": events.PaymentActionRequired,
+    "requires_payment_method": events.PaymentFailed,
+    "canceled": events.PaymentCanceled,
+}
+
+
+def tell(intent: Mapping[str, Any], request_id: UUID, now: datetime) -> PaymentEvent | None:
+    """What the others are told of a PaymentIntent as it is now; `request_id` names the wish to have it told.
+
+    None when its customer has not got so far that there is anything to tell. Raises Untranslatable as above.
+    """
+    payment = _snapshot(intent)
+    event_class = _TOLD_AS.get(payment.status)
+    if event_class is events.PaymentFailed and not (payment.failure_code or payment.decline_code):
+        event_class = None
+    if event_class is None:
+        return None
+    livemode = intent.get("livemode")
+    if not isinstance(livemode, bool):
+        raise Untranslatable("the object does not say its mode")
+    return event_class(
+        id=uuid5(_OURS, f"{payment.payment_intent_id} for {request_id}"),
+        occurred_at=now,
+        stripe_event_id=f"{payment.payment_intent_id} at resync {request_id}",
+        livemode=livemode,
+        payment=payment,
     )
 
 

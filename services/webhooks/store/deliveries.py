@@ -26,9 +26,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is kept of an event under its id when it first came."""
+    """What is kept of an event under its id when it first came; no digest if it was fetched in another rendering."""
 
-    digest: bytes
+    digest: bytes | None
     signed_at: int | None
 
 
