@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.ops import catalogue, dead_letters, webhook_secrets
+from deploy.ops import catalogue, dead_letters, staff_session, webhook_secrets
 from deploy.ops.settings import OpsSettings
 from shared.errors import AppError
 from shared.settings import load
@@ -42,4 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("rotate-webhook-secret", help="take in a new signing secret of Stripe's; see --help")
     webhook_secrets.add_to(command)
+
+    command = commands.add_parser("staff-session", help="a code with which somebody of the staff signs in")
+    staff_session.add_to(command)
     return parser

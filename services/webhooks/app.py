@@ -12,13 +12,16 @@ from services.webhooks import jobs
 from services.webhooks.actions import SERVICE, group_commit, retention
 from services.webhooks.actions.group_commit import GroupCommit, Limits
 from services.webhooks.actions.keyring import Keyring
-from services.webhooks.handlers import KEYRING, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
+from services.webhooks.handlers import ENTRY_LIMIT, KEYRING, PAGES, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
+from services.webhooks.pages import Pages
 from services.webhooks.settings import WebhooksSettings
 from shared import metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool, open_session
 from shared.loop import running
 from shared.web import make_app
+from shared.web.limits import AddressLimit
+from shared.web.staff import ENTRANCE, STAFF_POOL
 
 BUS = web.AppKey("BUS", Bus)
 
@@ -27,6 +30,8 @@ AT_ONCE_S = 0.001
 MEASURE_S = 2.0
 PURGE_S = 300.0
 KEEP_HOUSE_S = 900.0
+# Tries to sign in, per client address.
+ENTRIES_PER_MINUTE = 10
 
 
 def make(settings: WebhooksSettings) -> web.Application:
@@ -50,6 +55,8 @@ def make(settings: WebhooksSettings) -> web.Application:
     app[WEBHOOKS] = settings
     app[KEYRING] = Keyring(settings.stripe_secrets, settings.stripe_secrets_file)
     app[RECEIVED] = asyncio.Event()
+    app[PAGES], app[ENTRANCE] = Pages(), "/staff/enter"
+    app[ENTRY_LIMIT] = AddressLimit(ENTRIES_PER_MINUTE)
     app.cleanup_ctx.append(_resources)
     return app
 
@@ -59,7 +66,7 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
     settings = app[WEBHOOKS]
     async with AsyncExitStack() as stack:
         open_ = stack.enter_async_context
-        app[POOL] = pool = await open_(
+        app[POOL] = app[STAFF_POOL] = pool = await open_(
             open_pool(
                 settings.database_url.get_secret_value(),
                 service=SERVICE,
