@@ -43,6 +43,15 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class SigningSecrets:
+    """How Stripe's signing secrets stand at webhooks: whether any counts, and which in use ends soon, in seconds."""
+
+    are_missing: bool
+    has_file_problem: bool
+    expiring_s: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that is known at one instant. None stands for "we could not find out"."""
 
@@ -53,6 +62,7 @@ class Facts:
     readiness: Mapping[str, Probe] = field(default_factory=dict)
     payments: Payments | None = None
     dead_letters: Mapping[str, int] | None = None
+    signing_secrets: SigningSecrets | None = None
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,9 @@ async def resync(request: web.Request) -> web.Response:
     reason = form.get("reason", "")
     try:
         text = _storable(reason) if isinstance(reason, str) else ""
-        done = await looking.ask_for_resync(request.app[POOL], request[STAFF], event_id, text)
+        done = _TEXT.fullmatch(event_id) is not None and await looking.ask_for_resync(
+            request.app[POOL], request[STAFF], event_id, text
+        )
     except Invalid as error:
         return await _event(request, wrong=f"Not done: {error.detail}.", status=422)
     if not done:

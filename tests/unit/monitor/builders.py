@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.monitor.domain.facts import Broker, Facts, Limits, Payments
+from services.monitor.domain.facts import Broker, Facts, Limits, Payments, SigningSecrets
 from services.monitor.domain.incidents import Incident
 from services.monitor.domain.rules import Severity
 from shared.metrics import Family, Sample, Snapshot
@@ -25,6 +25,7 @@ def facts(**changes: Any) -> Facts:
         "heard": {"checkout": ago(1), "webhooks": ago(1)},
         "payments": Payments(paid=20, failed=0),
         "dead_letters": {"checkout.on_mail": 0},
+        "signing_secrets": SigningSecrets(are_missing=False, has_file_problem=False, expiring_s={}),
     }
     return Facts(**(given | changes))
 

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from services.monitor.domain.facts import Broker, Payments, Probe
+from services.monitor.domain.facts import Broker, Payments, Probe, SigningSecrets
 from services.monitor.domain.rules import NO_DATA, RULES, Severity, Verdict
 from services.monitor.domain.rules import broker_away as judge_broker
 from services.monitor.domain.rules import dead_letters as judge_dead_letters
 from services.monitor.domain.rules import payment_success_low as judge_payments
 from services.monitor.domain.rules import service_silent as judge_silence
 from services.monitor.domain.rules import service_unready as judge_readiness
+from services.monitor.domain.rules import signing_secrets as judge_secrets
 from tests.unit.monitor.builders import LIMITS, NOON, ago, facts
 
 AWAY = Broker(is_connected=False, since=ago(60))
@@ -182,3 +183,23 @@ def test_one_dead_letter_is_a_message_and_two_are_messages():
 def test_the_broker_is_settled_only_after_a_whole_period():
     assert not JUST_BACK.is_settled(NOON, timedelta(seconds=30))
     assert LONG_BACK.is_settled(NOON, timedelta(seconds=30))
+
+
+@pytest.mark.parametrize(
+    ("secrets", "alerts"),
+    [
+        (SigningSecrets(False, False, {}), []),
+        (SigningSecrets(False, False, {"old": 3601.0}), [("old", Severity.WARNING)]),
+        (SigningSecrets(False, False, {"old": 3599.0}), [("old", Severity.CRITICAL)]),
+        (SigningSecrets(True, False, {}), [("all secrets", Severity.CRITICAL)]),
+        (SigningSecrets(False, True, {}), [("the file", Severity.WARNING)]),
+    ],
+)
+def test_signing_secrets_that_end_or_can_not_be_taken_over_are_told(secrets, alerts):
+    verdict = judge_secrets(facts(signing_secrets=secrets), LIMITS)
+
+    assert [(alert.subject, alert.severity) for alert in verdict.alerts] == alerts
+
+
+def test_nothing_is_known_of_signing_secrets_before_webhooks_was_heard():
+    assert judge_secrets(facts(signing_secrets=None), LIMITS) == NO_DATA
