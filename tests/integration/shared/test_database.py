@@ -56,7 +56,8 @@ async def test_the_context_ends_with_its_transaction(pool, two_orders):
 async def test_every_table_with_customer_data_forces_row_security(owner, database):
     holds_none = {
         "checkout": {"products", "variants", "prices", "stock", "stock_journal", "inbox", "outbox"},
-        "webhooks": {"inbox", "outbox", "stripe_event_ids", "keyrings", "secret_uses"},
+        "webhooks": {"inbox", "outbox", "stripe_event_ids", "keyrings", "secret_uses"}
+        | {"leaders", "backfill", "stripe_reads", "resyncs", "event_hours", "endpoint_watch"},
         "notifier": {"inbox", "outbox"},
     }
     rows = await owner.fetch(
