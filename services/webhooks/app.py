@@ -18,7 +18,8 @@ from services.webhooks.actions.keyring import Keyring
 from services.webhooks.actions.reading import Reader
 from services.webhooks.actions.watching import Checking, Listening
 from services.webhooks.domain.threats import Kind
-from services.webhooks.handlers import GUARD, KEYRING, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
+from services.webhooks.handlers import ENTRY_LIMIT, GUARD, KEYRING, PAGES, POOL, RECEIVED, ROUTES, STORE, WEBHOOKS
+from services.webhooks.pages import Pages
 from services.webhooks.senders_api import TIMEOUT_S
 from services.webhooks.settings import WebhooksSettings
 from services.webhooks.stripe_api import open_stripe
@@ -28,6 +29,8 @@ from shared.db import Pool, open_pool, open_session
 from shared.loop import running
 from shared.web import make_app
 from shared.web.keys import UNREADABLE
+from shared.web.limits import AddressLimit
+from shared.web.staff import ENTRANCE, STAFF_POOL
 
 BUS = web.AppKey("BUS", Bus)
 
@@ -44,6 +47,8 @@ RESYNC_S = 1.0
 CHECK_S = 5.0
 
 log = logging.getLogger(__name__)
+# Tries to sign in, per client address.
+ENTRIES_PER_MINUTE = 10
 
 
 def make(settings: WebhooksSettings) -> web.Application:
@@ -70,6 +75,8 @@ def make(settings: WebhooksSettings) -> web.Application:
     app[UNREADABLE] = lambda address: guard.note(Kind.UNREADABLE, address)
     app[KEYRING] = Keyring(settings.stripe_secrets, settings.stripe_secrets_file)
     app[RECEIVED] = asyncio.Event()
+    app[PAGES], app[ENTRANCE] = Pages(), "/staff/enter"
+    app[ENTRY_LIMIT] = AddressLimit(ENTRIES_PER_MINUTE)
     app.cleanup_ctx.append(_resources)
     return app
 
@@ -79,7 +86,7 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
     settings = app[WEBHOOKS]
     async with AsyncExitStack() as stack:
         open_ = stack.enter_async_context
-        app[POOL] = pool = await open_(
+        app[POOL] = app[STAFF_POOL] = pool = await open_(
             open_pool(
                 settings.database_url.get_secret_value(),
                 service=SERVICE,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from services.monitor.actions.desk import Desk
 from services.monitor.actions.figures import DEAD_LETTERS, INCIDENTS, INCIDENTS_OPEN, RULE_FAILURES
 from services.monitor.actions.hearing import look
-from services.monitor.domain.facts import Endpoint, Facts, Limits
+from services.monitor.domain.facts import Endpoint, Facts, Limits, SigningSecrets
 from services.monitor.domain.incidents import Change, Clear, Incident, Open, Resolve, See, Transition, plan
 from services.monitor.domain.rules import NO_DATA, RULES, Alert, Rule, Verdict
 from services.monitor.domain.sightings import Sightings
@@ -83,6 +83,7 @@ async def gather(desk: Desk) -> Facts:
         stock=stock,
         alarms=alarms,
         endpoint=_endpoint(sightings),
+        signing_secrets=_signing_secrets(desk.sightings),
     )
 
 
@@ -161,6 +162,15 @@ def _facts(alert: Alert) -> dict[str, str]:
 def _report(alert: Alert, transition: Transition, incident_id: str) -> None:
     INCIDENTS.labels(rule=alert.rule, transition=transition.value).inc()
     log.warning(f"incident {transition.value}", extra={"incident_id": incident_id, **_facts(alert)})
+
+
+def _signing_secrets(sightings: Sightings) -> SigningSecrets | None:
+    missing = sightings.gauge("webhooks", "webhooks_signing_secrets_missing")
+    if missing is None:
+        return None
+    problem = sightings.gauge("webhooks", "webhooks_signing_secrets_file_problem")
+    expiring = sightings.gauges("webhooks", "webhooks_signing_secret_expiring_seconds", "secret")
+    return SigningSecrets(missing > 0, bool(problem), expiring)
 
 
 async def _dead_letters(desk: Desk) -> Mapping[str, int] | None:

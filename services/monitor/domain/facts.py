@@ -61,6 +61,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class SigningSecrets:
+    """How Stripe's signing secrets stand at webhooks: whether any counts, and which in use ends soon, in seconds."""
+
+    are_missing: bool
+    has_file_problem: bool
+    expiring_s: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that is known at one instant. None stands for "we could not find out"."""
 
@@ -74,6 +83,7 @@ class Facts:
     stock: ShortStock | None = None
     alarms: Mapping[str, Alarm] | None = None  # security events that ask for a person, by type
     endpoint: Endpoint | None = None
+    signing_secrets: SigningSecrets | None = None
 
 
 @dataclass(frozen=True)

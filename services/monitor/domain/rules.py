@@ -209,6 +209,24 @@ def webhook_endpoint(facts: Facts, limits: Limits) -> Verdict:
     )
 
 
+def signing_secrets(facts: Facts, limits: Limits) -> Verdict:
+    """Without a usable signing secret every event of Stripe's is refused; one in use that ends soon leads there."""
+    secrets = facts.signing_secrets
+    if secrets is None:
+        return NO_DATA
+    alerts = [
+        Alert("signing_secrets", name, _haste(left_s), f"secret {name} ends in {left_s / 3600:.1f} h and is in use")
+        for name, left_s in sorted(secrets.expiring_s.items())
+    ]
+    if secrets.are_missing:
+        summary = "webhooks has no signing secret that counts; every event of Stripe's is refused"
+        alerts.append(Alert("signing_secrets", "all secrets", Severity.CRITICAL, summary))
+    if secrets.has_file_problem:
+        summary = "webhooks can't take over the file of signing secrets and goes on with what it holds"
+        alerts.append(Alert("signing_secrets", "the file", Severity.WARNING, summary))
+    return Verdict(tuple(alerts))
+
+
 def _of_security(name: str, advice: Advice) -> Rule:
     return Rule(name, advice.title, partial(security, name), advice.next_step)
 
@@ -268,6 +286,13 @@ RULES = (
         "Open the endpoint in Stripe's Dashboard: enable it, or set address, event types and API version as step 4 "
         "of the README says. What could not be delivered is fetched meanwhile, except types that it never sends.",
     ),
+    Rule(
+        "signing_secrets",
+        "Signing secrets",
+        signing_secrets,
+        "Run `python -m deploy.ops rotate-webhook-secret --file FILE --status`: it says which secret is in use and "
+        "what the file lacks. Roll the secret at Stripe, or give the one in use more time.",
+    ),
     *(_of_security(name_of(type_), advice) for type_, advice in ADVICE.items()),
     _of_security("security_other", OTHERWISE),
 )
@@ -292,6 +317,10 @@ def _silence(service: str, last: datetime | None) -> str:
 
 def _weight(count: int, limits: Limits) -> Severity:
     return Severity.CRITICAL if count >= limits.dead_letters_critical else Severity.WARNING
+
+
+def _haste(left_s: float) -> Severity:
+    return Severity.CRITICAL if left_s < 3600 else Severity.WARNING
 
 
 def _buried(queue: str, count: int) -> str:

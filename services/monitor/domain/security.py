@@ -54,11 +54,6 @@ ADVICE: Mapping[str, Advice] = {
         "Compare the event in Stripe's dashboard with the row in webhooks.stripe_events. If Stripe says what we have, "
         "somebody else can sign: roll the signing secret.",
     ),
-    "security.secret_expiring": Advice(
-        "Signing secret expires",
-        "Stripe still signs with a secret that ends here soon. Roll it in Stripe's dashboard, then run "
-        "`python -m deploy.ops rotate-webhook-secret`, or give the old one more time.",
-    ),
 }
 # For types that another service may come to send before this one knows of them.
 OTHERWISE = Advice("Security", "Read the event's detail and the log of the service that sent it.")

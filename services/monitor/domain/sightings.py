@@ -101,6 +101,15 @@ class Sightings:
         }
         return tuple(sorted(found))
 
+    def gauges(self, service: str, name: str, label: str) -> dict[str, float]:
+        """A service's gauges of that name by one of their labels, the lowest of each among its processes."""
+        found: dict[str, float] = {}
+        for (owner, _), received in self.figures.processes().items():
+            for sample in _samples(received.snapshot, name) if owner == service else ():
+                key = sample.labels.get(label, "")
+                found[key] = min(sample.value, found.get(key, sample.value))
+        return found
+
 
 def _samples(snapshot: Snapshot, family: str) -> Iterator[Sample]:
     for each in snapshot.families:

@@ -191,7 +191,7 @@ async def _warn(conn: Connection, secret: SigningSecret) -> None:
     assert secret.until is not None
     if await store.claim_warning(conn, secret.name, secret.until):
         detail = f"signing secret {secret.name} expires at {secret.until.isoformat()} and Stripe still signs with it"
-        await outbox.stage(conn, SecuritySecretExpiring(severity="warning", service=SERVICE, detail=detail))
+        await outbox.stage(conn, SecuritySecretExpiring(severity="info", service=SERVICE, detail=detail))
         log.warning("signing secret expires soon", extra={"secret_name": secret.name, "until": str(secret.until)})
 
 

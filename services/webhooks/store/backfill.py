@@ -201,8 +201,8 @@ async def insert_found(conn: Connection, found: Found) -> bool:
             ON CONFLICT (id) DO NOTHING RETURNING id
         )
         INSERT INTO stripe_events (stripe_event_id, type, object_id, api_version, livemode, body, traceparent,
-                                   state, error, origin)
-        SELECT id, $3, $4, $5, $6, $7, $8, $9, $10, 'backfill' FROM claimed
+                                   state, error, order_id, origin)
+        SELECT id, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'backfill' FROM claimed
         """,
         event.id,
         found.digest,
@@ -214,6 +214,7 @@ async def insert_found(conn: Connection, found: Found) -> bool:
         event.traceparent,
         found.state,
         found.error,
+        event.order_id,
     )
     return status == "INSERT 0 1"
 

@@ -133,7 +133,7 @@ async def problem_of(client: ClientSession, method: str, path: str, status: int,
         ("GET", "/away", 503, "unavailable"),
         ("GET", "/things/1", 400, "malformed_id"),
         ("GET", "/undeclared", 403, "not_permitted"),
-        ("GET", "/staff", 403, "staff_only"),
+        ("GET", "/staff", 401, "staff_only"),
     ],
 )
 async def test_whatever_goes_wrong_is_a_problem_document(

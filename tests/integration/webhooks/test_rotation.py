@@ -102,7 +102,7 @@ async def until_said(rotate, words: str) -> str:
 
 
 async def test_the_drill(environment, rotate, file, owner):
-    """Ours first, then Stripe's, as the command says: old, old and new, new; then the old one is retired."""
+    """Rolled at Stripe, which then signs with both; taken over here; Stripe lets the old one go; it is retired here."""
     process = await start(environment)
     assert process.stdout is not None
     log = b""
@@ -118,11 +118,12 @@ async def test_the_drill(environment, rotate, file, owner):
         async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
             tasks.create_task(drain())
             sending = [tasks.create_task(signer.send(session)) for _ in range(SENDERS)]
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
+            signer.secrets = (NEW, OLD)
+            await asyncio.sleep(1)
             code, said = await rotate("--name", "2026-11", "--old-until", "1h", secret=NEW)
             assert (code, "Roll secret" in said) == (0, True)
             await until_said(rotate, "holds what the file says")
-            signer.secrets = (NEW, OLD)
             await asyncio.sleep(3)
             signer.secrets = (NEW,)
             await asyncio.sleep(3)

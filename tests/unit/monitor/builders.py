@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.monitor.domain.facts import Broker, Endpoint, Facts, Limits, Payments, ShortStock
+from services.monitor.domain.facts import Broker, Endpoint, Facts, Limits, Payments, ShortStock, SigningSecrets
 from services.monitor.domain.incidents import Incident
 from services.monitor.domain.rules import Severity
 from shared.metrics import Family, Sample, Snapshot
@@ -28,6 +28,7 @@ def facts(**changes: Any) -> Facts:
         "stock": ShortStock(),
         "alarms": {},
         "endpoint": Endpoint(),
+        "signing_secrets": SigningSecrets(are_missing=False, has_file_problem=False, expiring_s={}),
     }
     return Facts(**(given | changes))
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.monitor.domain.facts import Broker, Endpoint, Payments, Probe, ShortStock
+from services.monitor.domain.facts import Broker, Endpoint, Payments, Probe, ShortStock, SigningSecrets
 from services.monitor.domain.rules import (
     NO_DATA,
     RULE_BY_NAME,
@@ -19,6 +19,7 @@ from services.monitor.domain.rules import dead_letters as judge_dead_letters
 from services.monitor.domain.rules import payment_success_low as judge_payments
 from services.monitor.domain.rules import service_silent as judge_silence
 from services.monitor.domain.rules import service_unready as judge_readiness
+from services.monitor.domain.rules import signing_secrets as judge_secrets
 from services.monitor.domain.rules import stock_short as judge_stock
 from services.monitor.domain.security import ADVICE, Alarm
 from shared.events import EVENTS
@@ -244,7 +245,7 @@ def test_without_the_database_the_rules_of_security_can_not_tell(name):
 
 
 def test_there_is_advice_for_every_security_event_that_asks_for_a_person():
-    only_told = {"security.address_banned", "security.senders_changed"}  # they are never worse than info
+    only_told = {"security.address_banned", "security.senders_changed", "security.secret_expiring"}  # info at most
     assert {type_ for type_ in EVENTS if type_.startswith("security.")} - only_told <= set(ADVICE)
 
 
@@ -274,3 +275,23 @@ def test_what_is_wrong_with_the_endpoint_is_an_alert_each(problem, severity):
 @pytest.mark.parametrize("changes", [{"endpoint": None}, {"heard": {}}])
 def test_without_the_figures_of_webhooks_nobody_knows_of_the_endpoint(rule, changes):
     assert rule(facts(**{"endpoint": Endpoint(60, ("disabled",)), **changes}), LIMITS) == NO_DATA
+
+
+@pytest.mark.parametrize(
+    ("secrets", "alerts"),
+    [
+        (SigningSecrets(False, False, {}), []),
+        (SigningSecrets(False, False, {"old": 3601.0}), [("old", Severity.WARNING)]),
+        (SigningSecrets(False, False, {"old": 3599.0}), [("old", Severity.CRITICAL)]),
+        (SigningSecrets(True, False, {}), [("all secrets", Severity.CRITICAL)]),
+        (SigningSecrets(False, True, {}), [("the file", Severity.WARNING)]),
+    ],
+)
+def test_signing_secrets_that_end_or_can_not_be_taken_over_are_told(secrets, alerts):
+    verdict = judge_secrets(facts(signing_secrets=secrets), LIMITS)
+
+    assert [(alert.subject, alert.severity) for alert in verdict.alerts] == alerts
+
+
+def test_nothing_is_known_of_signing_secrets_before_webhooks_was_heard():
+    assert judge_secrets(facts(signing_secrets=None), LIMITS) == NO_DATA

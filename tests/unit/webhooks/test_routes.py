@@ -18,4 +18,11 @@ def test_every_route_says_who_may_call_it():
         )
     )
     assert undeclared(app) == []
-    assert permissions(app) == {**HEALTH, "POST /webhooks/stripe": Permission.STRIPE_SIGNATURE}
+    public = ("GET /staff/enter", "POST /staff/enter", "GET /staff/static/{name}")
+    staff = ("GET /staff/events", "GET /staff/events/{id}", "POST /staff/events/{id}/resync", "POST /staff/leave")
+    assert permissions(app) == {
+        **HEALTH,
+        "POST /webhooks/stripe": Permission.STRIPE_SIGNATURE,
+        **dict.fromkeys(public, Permission.PUBLIC),
+        **dict.fromkeys(staff, Permission.STAFF),
+    }

@@ -1,0 +1,58 @@
+"""Where a sign-in code becomes a session, and a session ends; and the style of the pages.
+
+Signing in with password and second factor will be checkout's; it writes the same sessions.
+"""
+
+from aiohttp import web
+
+from services.webhooks.actions import entering
+from services.webhooks.handlers.keys import ENTRY_LIMIT, PAGES, POOL
+from services.webhooks.handlers.staff import html
+from shared.errors import NotFound, TooManyRequests
+from shared.permissions import Permission, permit
+from shared.web import CLIENT_ADDRESS
+from shared.web.staff import STAFF, check_origin, own_origin, set_cookie
+
+LONGEST_CODE = 200
+
+
+@permit(Permission.PUBLIC)
+async def enter_page(request: web.Request) -> web.Response:
+    own_origin(request)
+    return html(request, "enter.html", wrong="")
+
+
+@permit(Permission.PUBLIC)
+async def enter(request: web.Request) -> web.Response:
+    """Takes the code, gives the cookie. A few tries a minute from one address; each leaves its row."""
+    check_origin(request)
+    wait_s = request.app[ENTRY_LIMIT].wait_s(request[CLIENT_ADDRESS])
+    if wait_s > 0:
+        raise TooManyRequests("a few tries a minute are enough", retry_after_s=wait_s)
+    code = (await request.post()).get("code")
+    if not isinstance(code, str) or not 0 < len(code.strip()) <= LONGEST_CODE:
+        return html(request, "enter.html", status=422, wrong="Paste the code that you were given.")
+    token = await entering.enter(request.app[POOL], code.strip(), request[CLIENT_ADDRESS])
+    if token is None:
+        return html(request, "enter.html", status=403, wrong="This code is not valid, or was used already.")
+    response = web.Response(status=303, headers={"Location": "/staff/events"})
+    set_cookie(request, response, token)
+    return response
+
+
+@permit(Permission.STAFF)
+async def leave(request: web.Request) -> web.Response:
+    await entering.leave(request.app[POOL], request[STAFF])
+    response = web.Response(status=303, headers={"Location": "/staff/enter"})
+    set_cookie(request, response, "")
+    return response
+
+
+@permit(Permission.PUBLIC)
+async def static(request: web.Request) -> web.Response:
+    file = request.app[PAGES].static.get(request.match_info["name"])
+    if file is None:
+        raise NotFound
+    # The page asks for it with its version, so that what is kept is never old.
+    headers = {"Cache-Control": "private, max-age=86400"}
+    return web.Response(body=file[0], content_type=file[1], charset="utf-8", headers=headers)
