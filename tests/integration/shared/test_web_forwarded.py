@@ -4,6 +4,7 @@ import asyncio
 import io
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -153,5 +154,6 @@ async def test_garbage_of_a_client_that_left_is_answered_to_nobody(serve: Serve)
     connection = runner.server()
     connection._manager = None  # as aiohttp leaves it when a connection is lost
     with pytest.raises(ConnectionResetError):
-        connection.handle_error(make_mocked_request("GET", "/"), 400, ValueError("garbage"))
+        request = make_mocked_request("GET", "/", writer=SimpleNamespace(output_size=0))
+        connection.handle_error(request, 400, ValueError("garbage"))
     await runner.cleanup()
