@@ -134,6 +134,10 @@ async def _read(request: web.Request) -> None:
     except TimeoutError:
         HTTP_REFUSED.labels(reason="slow").inc()
         raise TooSlow(f"a body has to arrive within {BODY_S:.0f} seconds") from None
+    except RuntimeError as error:
+        if request.transport is None:  # aiohttp's word for a client that left before its body was asked for
+            raise ConnectionResetError("the client left") from error
+        raise
 
 
 def _too_large(most: int) -> TooLarge:

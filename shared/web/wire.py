@@ -64,6 +64,8 @@ class Connection(RequestHandler):
             raise ConnectionResetError("answer cut short") from exc
         if status != 400:
             return super().handle_error(request, status, exc, message)
+        if self._manager is None:  # the client sent it and left at once
+            raise ConnectionResetError("the client left") from exc
         address, request_id = self._server.address_of(request), str(uuid7())
         facts = {"client_address": address, "request_id": request_id, "reason": type(exc).__name__}
         log.info("request unreadable", extra=facts)

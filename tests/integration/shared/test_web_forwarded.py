@@ -4,14 +4,17 @@ import asyncio
 import io
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import orjson
 import pytest
 from aiohttp import ClientSession, web
+from aiohttp.test_utils import make_mocked_request
+from aiohttp.typedefs import Handler
 
 from shared import logs
 from shared.permissions import Permission, permit
-from shared.web import limits, make_app, reply
+from shared.web import limits, make_app, reply, wire
 from tests.integration.shared.conftest import Serve, settings_with
 
 log = logging.getLogger("tests.forwarded")
@@ -116,3 +119,41 @@ async def exchange(client: ClientSession, head: bytes, body: bytes = b"") -> byt
             answer += await reader.read(4096)
     writer.transport.abort()
     return answer
+
+
+async def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error_of_ours(
+    serve: Serve, written: io.StringIO
+) -> None:
+    """Found by the fuzzer: aiohttp calls it a RuntimeError."""
+
+    @web.middleware
+    async def until_it_left(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async with asyncio.timeout(10):
+            while request.transport is not None:
+                await asyncio.sleep(0.01)
+        return await handler(request)
+
+    client = await serve(make_app(settings_with(), ROUTES, guards=(until_it_left,)))
+    assert client._base_url is not None
+    _, writer = await asyncio.open_connection("127.0.0.1", client._base_url.port)
+    writer.write(b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
+    await writer.drain()
+    await asyncio.sleep(0.1)
+    writer.transport.abort()
+    async with asyncio.timeout(10):
+        while '"request"' not in written.getvalue():
+            await asyncio.sleep(0.01)
+    assert [message for message, _ in addresses(written)] == ["request"]
+
+
+async def test_garbage_of_a_client_that_left_is_answered_to_nobody(serve: Serve) -> None:
+    """Found by the fuzzer: between the bytes and their answer the connection was lost."""
+    runner = wire.Runner(make_app(settings_with(), ROUTES))
+    await runner.setup()
+    assert runner.server is not None
+    connection = runner.server()
+    connection._manager = None  # as aiohttp leaves it when a connection is lost
+    with pytest.raises(ConnectionResetError):
+        request = make_mocked_request("GET", "/", writer=SimpleNamespace(output_size=0))
+        connection.handle_error(request, 400, ValueError("garbage"))
+    await runner.cleanup()
