@@ -1,6 +1,7 @@
 """What is kept of an event: nothing personal."""
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -94,3 +95,22 @@ def test_a_security_event_is_kept_with_what_it_says():
     event = events.SecurityBadSignatures(severity="warning", service="webhooks", detail="x" * 600, count=10)
 
     assert (seen(event).severity, seen(event).detail) == ("warning", "x" * 500)
+
+
+def test_news_of_the_endpoint_say_what_it_is_in_a_few_words():
+    at = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+    told = [
+        events.WebhookBackfilled(events=250, oldest=at, newest=at),
+        events.WebhookEndpointDisabled(problems=("disabled",)),
+        events.WebhookEndpointMisconfigured(problems=("other_version", "types_missing")),
+        events.WebhookEndpointSilent(heard_at=at, expected=12.5),
+        events.WebhookEndpointMended(),
+    ]
+
+    assert [seen(event).category for event in told] == [
+        "caught up: 250 from 25 Nov 09:30:00 to 25 Nov 09:30:00 UTC",
+        "disabled",
+        "other_version, types_missing",
+        "since 25 Nov 09:30:00 UTC",
+        None,
+    ]
