@@ -142,7 +142,10 @@ def _read_secret() -> str:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{path} can't be read as text ({type(error).__name__})") from error
 
 
 def _names(secrets: tuple[SigningSecret, ...]) -> str:
