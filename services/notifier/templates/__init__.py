@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from services.notifier.domain import Kind, Letter, Page, one_line
 from services.notifier.settings import NotifierSettings
 from shared import links
-from shared.events import Address, OrderLine
+from shared.events import Address, OrderFacts, OrderLine
 from shared.money import Money
 
 HERE = Path(__file__).resolve().parent
