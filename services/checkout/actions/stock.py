@@ -69,7 +69,8 @@ async def change(conn: Connection, changes: list[Change], cause: Cause) -> list[
     """Makes the changes and announces what has become short. Raises as `store.stock.change_stock` does."""
     changed = await store.change_stock(conn, changes, cause)
     CHANGES.labels(reason=cause.reason).inc(len(changed))
-    await _announce(conn, changed)
+    if cause.reason is not Reason.IMPORT:  # the first pieces of a new SKU are no news
+        await _announce(conn, changed)
     return changed
 
 

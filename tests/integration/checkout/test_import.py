@@ -138,6 +138,7 @@ async def test_a_long_file_is_read_in_pieces_and_says_how_far_it_is(pool, owner)
     assert told == [2000, 4000, 4500]
     assert preview.counts["new variant"] == 4500
     assert await owner.fetchval("SELECT count(*) FROM checkout.products WHERE id LIKE 'long-%'") == 450
+    assert await owner.fetchval("SELECT count(*) FROM checkout.outbox") == 0  # new pieces are not "back"
     assert await owner.fetchval(
         "SELECT bool_and(s.on_hand = (SELECT coalesce(sum(on_hand_change), 0) FROM checkout.stock_journal j"
         " WHERE j.sku = s.sku)) FROM checkout.stock s"

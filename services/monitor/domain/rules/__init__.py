@@ -1,0 +1,98 @@
+"""The rules: facts in, alerts out. Whether something is wrong is derived every time and never stored.
+
+A rule that lacks its data says so (`unknown`): that neither opens nor resolves an incident. To add a rule, write its
+function in one of these files and add it to RULES; CONTRIBUTING.md lists the rest.
+"""
+
+from services.monitor.domain.rules import security
+from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
+from services.monitor.domain.rules.shop import payment_success_low, stock_short
+from services.monitor.domain.rules.verdict import EVERYTHING, NO_DATA, Alert, Rule, Severity, Verdict, clock
+from services.monitor.domain.rules.webhooks import signing_secrets, webhook_endpoint, webhooks_silent
+
+__all__ = [
+    "EVERYTHING",
+    "NO_DATA",
+    "RULES",
+    "RULE_BY_NAME",
+    "Alert",
+    "Rule",
+    "Severity",
+    "Verdict",
+    "broker_away",
+    "clock",
+    "dead_letters",
+    "payment_success_low",
+    "service_silent",
+    "service_unready",
+    "signing_secrets",
+    "stock_short",
+    "webhook_endpoint",
+    "webhooks_silent",
+]
+
+RULES = (
+    Rule(
+        "service_silent",
+        "Service silent",
+        service_silent,
+        "Check that its process runs and what its log says last, then its /readyz. "
+        "Queues keep what arrives for it meanwhile.",
+    ),
+    Rule(
+        "service_unready",
+        "Service not ready",
+        service_unready,
+        "Look at its /readyz: it names what is missing. RabbitMQ is away too, so begin there.",
+    ),
+    Rule(
+        "broker_away",
+        "RabbitMQ away",
+        broker_away,
+        "Check that RabbitMQ runs and has disk and memory left. Orders are still taken; "
+        "their events wait in the outboxes and are published when it is back.",
+    ),
+    Rule(
+        "payment_success_low",
+        "Payment success low",
+        payment_success_low,
+        "Look at the failure categories on the page and at Stripe's status page; "
+        "if one category stands out, begin with it.",
+    ),
+    Rule(
+        "dead_letters",
+        "Dead letters",
+        dead_letters,
+        "Read the reason in the log line `buried`, mend the cause, then redrive the queue.",
+    ),
+    Rule(
+        "stock_short",
+        "Stock short",
+        stock_short,
+        "Order more, or take the variant off sale. `python -m deploy.ops adjust-stock` enters what arrives. "
+        "It is news for a day.",
+    ),
+    Rule(
+        "webhooks_silent",
+        "Stripe's events stay away",
+        webhooks_silent,
+        "Look at the endpoint's deliveries in Stripe's Dashboard and at Stripe's status page, then at the proxy in "
+        "front of webhooks. What could not be delivered is fetched meanwhile; orders are paid late, not lost.",
+    ),
+    Rule(
+        "webhook_endpoint",
+        "Webhook endpoint",
+        webhook_endpoint,
+        "Open the endpoint in Stripe's Dashboard: enable it, or set address, event types and API version as step 4 "
+        "of the README says. What could not be delivered is fetched meanwhile, except types that it never sends.",
+    ),
+    Rule(
+        "signing_secrets",
+        "Signing secrets",
+        signing_secrets,
+        "Run `python -m deploy.ops rotate-webhook-secret --file FILE --status`: it says which secret is in use and "
+        "what the file lacks. Roll the secret at Stripe, or give the one in use more time.",
+    ),
+    *security.RULES,
+)
+RULE_BY_NAME = {rule.name: rule for rule in RULES}
