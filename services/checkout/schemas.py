@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.checkout.domain import Line, Order, Wanted
+from services.checkout.domain import Line, Order, Wanted, reading
 from shared.money import EXPONENTS
 
 # No control characters: PostgreSQL refuses NUL, and a newline has no place in a name or a mail header.
@@ -87,11 +87,14 @@ class OrderOut(BaseModel):
 
     id: UUID
     number: str
+    reading: str  # all of the following in a few words, for people
     payment: str
-    fulfilment: str = "none"
+    fulfilment: str
+    dispute: str
     held: bool
     currency: str
     total_minor: int
+    refunded_minor: int
     lines: list[LineOut]
     placed_at: datetime
     reserved_until: datetime
@@ -101,10 +104,14 @@ class OrderOut(BaseModel):
         return cls(
             id=order.id,
             number=order.number,
+            reading=reading(order),
             payment=order.payment,
+            fulfilment=order.fulfilment,
+            dispute=order.dispute,
             held=order.hold != "none",
             currency=order.total.currency,
             total_minor=order.total.amount_minor,
+            refunded_minor=order.refunded_minor,
             lines=[LineOut.of(line) for line in lines],
             placed_at=order.placed_at,
             reserved_until=order.reserved_until,

@@ -7,18 +7,18 @@ OutcomeUnknown (it may have been done: only the same key can tell).
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 import aiohttp
 import stripe
 
-from services.checkout.domain import Attempt
+from services.checkout.domain import Attempt, Dispute
 from services.checkout.settings import CheckoutSettings
 from shared import http_client
 from shared.errors import AppError, Unavailable
-from shared.events import PaymentSnapshot
+from shared.events import PaymentSnapshot, RefundSnapshot
 
 # The version whose shapes this code was written against. Pinned here: the package sends a newer one by itself.
 API_VERSION = "2026-09-30.endive"
@@ -102,6 +102,7 @@ class Stripe:
 
     def __init__(self, client: stripe.StripeClient) -> None:
         self._intents = client.v1.payment_intents
+        self._v1 = client.v1
 
     async def create_intent(self, attempt: Attempt) -> Intent:
         """Creates the attempt's PaymentIntent, or finds the one that an earlier try with this key created."""
@@ -134,6 +135,37 @@ class Stripe:
     async def retrieve_intent(self, payment_intent_id: str) -> Intent:
         with _translated():
             return _intent(await self._intents.retrieve_async(payment_intent_id))
+
+    async def create_refund(self, attempt: Attempt) -> RefundSnapshot:
+        """Gives money back, or finds the refund that an earlier try with this key made."""
+        params = cast("stripe.params.RefundCreateParams", dict(attempt.request))
+        with _translated():
+            return refund_snapshot(await self._v1.refunds.create_async(params, {"idempotency_key": str(attempt.id)}))
+
+    async def list_refunds(self, payment_intent_id: str) -> list[RefundSnapshot]:
+        """All refunds of a payment, whoever made them; the oldest first."""
+        with _translated():
+            page = await self._v1.refunds.list_async({"payment_intent": payment_intent_id, "limit": 100})
+            return [refund_snapshot(refund) async for refund in page.auto_paging_iter()][::-1]
+
+    async def look_at(self, payment_intent_id: str) -> "View":
+        """All that Stripe shows of a payment now."""
+        with _translated():
+            intent = await self._intents.retrieve_async(payment_intent_id, {"expand": ["review"]})
+            page = await self._v1.disputes.list_async({"payment_intent": payment_intent_id, "limit": 100})
+            disputes = [_dispute(dispute) async for dispute in page.auto_paging_iter()]
+        refunds = await self.list_refunds(payment_intent_id)
+        return View(snapshot(intent), refunds, disputes, _review_state(intent))
+
+
+@dataclass(frozen=True)
+class View:
+    """A payment with everything that happened to it, as Stripe shows it. `review` is none, open or closed."""
+
+    payment: PaymentSnapshot
+    refunds: list[RefundSnapshot]
+    disputes: list[Dispute]
+    review: str
 
 
 @contextlib.asynccontextmanager
@@ -198,6 +230,48 @@ def snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
         advice_code=failure.advice_code if failure else None,
         network_decline_code=failure.network_decline_code if failure else None,
     )
+
+
+def refund_snapshot(refund: stripe.Refund) -> RefundSnapshot:
+    """What decisions need of a refund."""
+    metadata: Any = refund.metadata or {}
+    return RefundSnapshot(
+        refund_id=refund.id,
+        status=refund.status or "pending",
+        amount_minor=refund.amount,
+        currency=refund.currency,
+        payment_intent_id=_id(refund.payment_intent),
+        charge_id=_id(refund.charge),
+        our_refund_id=_uuid(metadata["refund_id"]) if "refund_id" in metadata else None,
+        failure_reason=refund.failure_reason,
+    )
+
+
+def _dispute(dispute: stripe.Dispute) -> Dispute:
+    due_by = dispute.evidence_details.due_by  # 0 or null: no answer is possible
+    return Dispute(
+        id=dispute.id,
+        payment_intent_id=_id(dispute.payment_intent) or "",
+        charge_id=_id(dispute.charge),
+        status=dispute.status,
+        reason=dispute.reason,
+        amount_minor=dispute.amount,
+        currency=dispute.currency,
+        is_charge_refundable=dispute.is_charge_refundable,
+        evidence_due_at=datetime.fromtimestamp(due_by, UTC) if due_by else None,
+        opened_at=datetime.fromtimestamp(dispute.created, UTC),
+    )
+
+
+def _review_state(intent: stripe.PaymentIntent) -> str:
+    if not isinstance(intent.review, stripe.Review):
+        return "none"
+    return "open" if intent.review.open else "closed"
+
+
+def _id(thing: Any) -> str | None:
+    """The id of what Stripe gives whole or by its id."""
+    return thing if isinstance(thing, str) or thing is None else str(thing.id)
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -76,6 +76,10 @@ async def sell(conn: Connection, sku: str, quantity: int) -> None:
     )
 
 
+async def restock(conn: Connection, sku: str, quantity: int) -> None:
+    await conn.execute("UPDATE stock SET on_hand = on_hand + $2 WHERE sku = $1", sku, quantity)
+
+
 async def insert_stock_changes(
     conn: Connection, reason: str, order_id: UUID | None, changes: Sequence[tuple[str, int, int]]
 ) -> None:

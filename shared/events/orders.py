@@ -1,0 +1,129 @@
+"""What became true of an order. Each is self-contained for a mail."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from shared.events.base import Event, Part
+from shared.money import Money
+
+
+class OrderLine(Part):
+    sku: str
+    name: str
+    variant: str
+    quantity: int
+    unit_price_minor: int
+    line_total_minor: int
+
+
+class Address(Part):
+    name: str
+    line1: str
+    line2: str | None = None
+    city: str
+    region: str | None = None
+    postal_code: str
+    country: str
+
+
+class OrderFacts(Part):
+    """An order as a mail needs it."""
+
+    order_id: UUID
+    number: str
+    email: str
+    locale: str
+    currency: str
+    total_minor: int
+    lines: tuple[OrderLine, ...]
+    shipping_address: Address
+
+    @property
+    def total(self) -> Money:
+        return Money(self.total_minor, self.currency)
+
+
+class OrderEvent(Event):
+    """Something that became true of an order."""
+
+    order: OrderFacts
+
+
+class OrderPlaced(OrderEvent):
+    type: ClassVar[str] = "order.placed"
+
+
+class OrderPaid(OrderEvent):
+    type: ClassVar[str] = "order.paid"
+
+
+class OrderPaymentFailed(OrderEvent):
+    """One payment try was refused. `failure_id` names the try: a second decline is a second fact."""
+
+    type: ClassVar[str] = "order.payment_failed"
+
+    failure_id: str
+    category: str
+    reserved_until: datetime
+
+
+class OrderExpired(OrderEvent):
+    type: ClassVar[str] = "order.expired"
+
+
+class OrderHeld(OrderEvent):
+    """The money does not match the order: somebody must look before anything is sent."""
+
+    type: ClassVar[str] = "order.held"
+
+    reason: str
+
+
+class OrderReleased(OrderEvent):
+    """Nothing stands against the order any more. `reason` is what had held it."""
+
+    type: ClassVar[str] = "order.released"
+
+    reason: str
+
+
+class RefundFacts(Part):
+    """A refund as a mail needs it. `reason` is staff's, or why it was made by itself; it is not for customers."""
+
+    refund_id: UUID
+    amount_minor: int
+    currency: str
+    reason: str
+    is_automatic: bool
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+class OrderRefunded(OrderEvent):
+    """Stripe has given the money back. `refunded_minor` is what was given back of the order's own payment so far."""
+
+    type: ClassVar[str] = "order.refunded"
+
+    refund: RefundFacts
+    refunded_minor: int
+
+
+class OrderRefundFailed(OrderEvent):
+    """The money did not reach the customer, possibly after it had seemed so: somebody must find another way."""
+
+    type: ClassVar[str] = "order.refund_failed"
+
+    refund: RefundFacts
+    failure_reason: str
+
+
+class OrderDisputed(OrderEvent):
+    """The dispute that the order shows has changed: inquiry, open, won, lost, closed."""
+
+    type: ClassVar[str] = "order.disputed"
+
+    dispute: str
+    due_at: datetime | None = None
