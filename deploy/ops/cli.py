@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.ops import catalogue, dead_letters
+from deploy.ops import catalogue, dead_letters, refunds
 from deploy.ops.settings import OpsSettings
 from shared.errors import AppError
 from shared.settings import load
@@ -39,4 +39,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("queue", help="as `dead-letters` names it, for example notifier.on_order_paid")
     command.add_argument("--limit", type=int, default=1000, help="at most so many (default: 1000)")
     command.set_defaults(run=dead_letters.redrive)
+
+    refunds.add_to(commands)
     return parser

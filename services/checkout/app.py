@@ -58,6 +58,7 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             ("expire_unpaid", partial(jobs.expire_unpaid, till), settings.rest_s * 5),
             ("resync", partial(jobs.resync, till), settings.rest_s * 5),
             ("pursue_refunds", partial(jobs.pursue_refunds, till), settings.rest_s * 5),
+            ("book_balance", partial(jobs.book_balance, till), settings.rest_s * 5),
             ("wake_the_changed", live.wake_the_changed, settings.live_look_s),
             ("purge", partial(jobs.purge, till), PURGE_S),
             ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),

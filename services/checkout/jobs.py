@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from services.checkout.actions import expiry, pursuing
+from services.checkout.actions import balance, expiry, pursuing
 from services.checkout.actions import resync as resyncing
 from services.checkout.actions.orders import Till
 from services.checkout.store import orders as store
@@ -47,6 +47,11 @@ async def pursue_refunds(till: Till) -> int:
     async with till.pool.worker() as conn:
         due = await refund_store.claim_requested(conn, till.settings.attempt_lease_s, BATCH)
     return await _each(due, lambda pursued: pursuing.pursue(till, pursued), "pursue_refunds")
+
+
+async def book_balance(till: Till) -> int:
+    """Books what Stripe settled, when something told us to look or it is time again."""
+    return await balance.book_new(till)
 
 
 async def purge(till: Till) -> int:

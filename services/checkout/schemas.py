@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.checkout.domain import Line, Order, Wanted, reading
+from services.checkout.domain import Line, Order, Refund, RefundWanted, Wanted, reading
 from shared.money import EXPONENTS
 
 # No control characters: PostgreSQL refuses NUL, and a newline has no place in a name or a mail header.
@@ -55,6 +55,32 @@ class PlaceOrder(Incoming):
 
     def wanted(self) -> list[Wanted]:
         return [Wanted(line.sku, line.quantity) for line in self.lines]
+
+
+class RefundIn(Incoming):
+    """PUT /v1/staff/orders/{id}/refunds/{refund_id}: all that is left, an amount, or pieces of lines."""
+
+    reason: Annotated[Text, StringConstraints(max_length=500)]
+    amount_minor: int | None = Field(default=None, gt=0)
+    lines: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}$")], Annotated[int, Field(gt=0)]] | None = None
+    restock: bool = False
+    payment_intent_id: Annotated[str, StringConstraints(pattern=r"^pi_[A-Za-z0-9_]{1,250}$")] | None = None
+
+    def wanted(self, refund_id: UUID) -> RefundWanted:
+        lines = None if self.lines is None else {int(at): quantity for at, quantity in self.lines.items()}
+        return RefundWanted(refund_id, self.reason, self.amount_minor, lines, self.restock, self.payment_intent_id)
+
+
+class RefundOut(BaseModel):
+    id: UUID
+    state: str
+    amount_minor: int
+    currency: str
+    reason: str
+
+    @classmethod
+    def of(cls, refund: Refund) -> "RefundOut":
+        return cls(**{name: getattr(refund, name) for name in cls.model_fields})
 
 
 class MoneyOut(BaseModel):

@@ -14,7 +14,7 @@ from uuid import UUID
 import aiohttp
 import stripe
 
-from services.checkout.domain import Attempt, Dispute
+from services.checkout.domain import Attempt, BalanceTransaction, Dispute
 from services.checkout.settings import CheckoutSettings
 from shared import http_client
 from shared.errors import AppError, Unavailable
@@ -98,7 +98,7 @@ class SafeClient(stripe.AIOHTTPClient):
 
 
 class Stripe:
-    """PaymentIntents, as checkout needs them."""
+    """PaymentIntents and what becomes of their money, as checkout needs them."""
 
     def __init__(self, client: stripe.StripeClient) -> None:
         self._intents = client.v1.payment_intents
@@ -114,12 +114,9 @@ class Stripe:
         """Cancels it for good; raises UnexpectedState when that is no longer possible."""
         assert attempt.payment_intent_id is not None
         params = cast("stripe.params.PaymentIntentCancelParams", dict(attempt.request))
+        key: Any = {"idempotency_key": str(attempt.id)}
         with _translated():
-            return _intent(
-                await self._intents.cancel_async(
-                    attempt.payment_intent_id, params, {"idempotency_key": str(attempt.id)}
-                )
-            )
+            return _intent(await self._intents.cancel_async(attempt.payment_intent_id, params, key))
 
     async def find_intent(self, attempt: Attempt) -> Intent | None:
         """The PaymentIntent that an attempt made, if it made one. Lists are up to date at once; searches are not."""
@@ -145,8 +142,15 @@ class Stripe:
     async def list_refunds(self, payment_intent_id: str) -> list[RefundSnapshot]:
         """All refunds of a payment, whoever made them; the oldest first."""
         with _translated():
-            page = await self._v1.refunds.list_async({"payment_intent": payment_intent_id, "limit": 100})
+            page = await self._v1.refunds.list_async({"payment_intent": payment_intent_id})
             return [refund_snapshot(refund) async for refund in page.auto_paging_iter()][::-1]
+
+    async def list_balance(self, since: datetime) -> list[BalanceTransaction]:
+        """What Stripe settled since then; in it the charge, refund, dispute or payout that each is about."""
+        asked: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "expand": ["data.source"]}
+        with _translated():
+            page = await self._v1.balance_transactions.list_async(asked)
+            return [_balance_transaction(told) async for told in page.auto_paging_iter()][::-1]
 
     async def look_at(self, payment_intent_id: str) -> "View":
         """All that Stripe shows of a payment now."""
@@ -233,8 +237,7 @@ def snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
 
 
 def refund_snapshot(refund: stripe.Refund) -> RefundSnapshot:
-    """What decisions need of a refund."""
-    metadata: Any = refund.metadata or {}
+    metadata: Any = refund.metadata
     return RefundSnapshot(
         refund_id=refund.id,
         status=refund.status or "pending",
@@ -242,8 +245,25 @@ def refund_snapshot(refund: stripe.Refund) -> RefundSnapshot:
         currency=refund.currency,
         payment_intent_id=_id(refund.payment_intent),
         charge_id=_id(refund.charge),
-        our_refund_id=_uuid(metadata["refund_id"]) if "refund_id" in metadata else None,
+        our_refund_id=_uuid(getattr(metadata, "refund_id", None)),
         failure_reason=refund.failure_reason,
+    )
+
+
+def _balance_transaction(told: stripe.BalanceTransaction) -> BalanceTransaction:
+    source: Any = told.source
+    return BalanceTransaction(
+        id=told.id,
+        type=told.type,
+        currency=told.currency,
+        amount_minor=told.amount,
+        fee_minor=told.fee,
+        net_minor=told.net,
+        source=_id(source),
+        created_at=datetime.fromtimestamp(told.created, UTC),
+        source_currency=getattr(source, "currency", None),
+        source_minor=getattr(source, "amount", None),  # what the customer paid or got, in his currency
+        payment_intent_id=_id(getattr(source, "payment_intent", None)),
     )
 
 
@@ -264,9 +284,8 @@ def _dispute(dispute: stripe.Dispute) -> Dispute:
 
 
 def _review_state(intent: stripe.PaymentIntent) -> str:
-    if not isinstance(intent.review, stripe.Review):
-        return "none"
-    return "open" if intent.review.open else "closed"
+    review = intent.review
+    return ("open" if review.open else "closed") if isinstance(review, stripe.Review) else "none"
 
 
 def _id(thing: Any) -> str | None:

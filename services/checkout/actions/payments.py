@@ -7,11 +7,12 @@ what it says then is applied by the same functions.
 from datetime import UTC, datetime
 
 from services.checkout import domain
-from services.checkout.actions import attempts, refunds, standing
+from services.checkout.actions import attempts, standing
 from services.checkout.actions.facts import facts
 from services.checkout.actions.standing import record
 from services.checkout.domain import RESERVING, Attempt, Hold, IllegalMove, Order, PaymentState, Received
 from services.checkout.store import catalogue as catalogue_store
+from services.checkout.store import ledger as ledger_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, Stripe, StripeBusy, StripeRefused
@@ -103,6 +104,15 @@ async def apply_hint(conn: Connection, payment: PaymentSnapshot, hint_id: str) -
     except IllegalMove as error:
         HINTS.labels(status=payment.status, outcome="resync").inc()
         await payment_store.request_resync(conn, payment.payment_intent_id, order.id, error.detail)
+    if await _is_surplus(conn, order, payment):
+        # Given back by the job, once it has seen that nobody else has done so: neither a person nor a bank.
+        await payment_store.request_resync(conn, payment.payment_intent_id, order.id, "money that settles nothing")
+
+
+async def _is_surplus(conn: Connection, order: Order, payment: PaymentSnapshot) -> bool:
+    if payment.status != "succeeded" or order.payment not in (PaymentState.PAID, PaymentState.EXPIRED):
+        return False
+    return await payment_store.select_settling_payment(conn, order.id) != payment.payment_intent_id
 
 
 async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> None:
@@ -118,6 +128,7 @@ async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> N
         await _keep_apart(conn, order, payment)
         return
     await payment_store.update_settles(conn, payment.payment_intent_id)
+    await _book(conn, order, payment, settles=True)
     await store.update_payment(conn, settled)
     lines = await store.select_lines(conn, order)
     pieces = domain.pieces(lines)
@@ -132,14 +143,18 @@ async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> N
 
 async def _keep_apart(conn: Connection, order: Order, payment: PaymentSnapshot) -> None:
     """Money that settles nothing holds the order. Nobody has to decide about a second payment or a late one."""
+    await _book(conn, order, payment, settles=False)
     order = await standing.reconsider(conn, order)
     PAYMENTS.labels(result="held", category=order.hold).inc()
-    if order.hold in (Hold.PAID_TWICE, Hold.PAID_TOO_LATE):
-        await refunds.refund_surplus(conn, order, payment.payment_intent_id, order.hold)
-        return
     is_over = order.hold is Hold.NONE and order.payment in RESERVING
     if is_over and not await payment_store.has_other_live_payment(conn, order.id, payment.payment_intent_id):
         await release(conn, order)  # it was the wrong money, and a person has given it back
+
+
+async def _book(conn: Connection, order: Order, payment: PaymentSnapshot, *, settles: bool) -> None:
+    received = Money(payment.amount_received_minor, payment.currency)
+    booking = domain.payment_booked(payment.payment_intent_id, order.id, received, settles=settles)
+    await ledger_store.book(conn, booking)
 
 
 async def _fail(conn: Connection, order: Order, payment: PaymentSnapshot, hint_id: str) -> None:

@@ -14,7 +14,9 @@ from services.checkout.actions import attempts, standing
 from services.checkout.actions.facts import facts
 from services.checkout.domain import ENDED_BADLY, GIVEN, Income, Order, Refund, RefundPlan, RefundState, RefundWanted
 from services.checkout.store import catalogue as catalogue_store
+from services.checkout.store import ledger as ledger_store
 from services.checkout.store import orders as store
+from services.checkout.store import payments as payment_store
 from services.checkout.store import refunds as refund_store
 from shared import outbox
 from shared.audit import audit
@@ -60,19 +62,19 @@ async def preview(conn: Connection, order: Order, wanted: RefundWanted) -> tuple
     return income, domain.plan_refund(wanted, lines, left, left_minor)
 
 
-async def refund_surplus(conn: Connection, order: Order, payment_intent_id: str, why: str) -> None:
+async def refund_surplus(conn: Connection, order: Order, why: str) -> None:
     """Gives back what settled nothing, once by itself; should that fail, a person sees the hold and decides."""
-    if any(
-        refund.payment_intent_id == payment_intent_id and refund.actor == AUTOMATIC
-        for refund in await refund_store.select_refunds(conn, order.id)
-    ):
-        return
-    wanted = RefundWanted(uuid7(), why, payment_intent_id=payment_intent_id)
-    try:
-        income, plan = await preview(conn, order, wanted)
-    except (domain.NothingToRefund, domain.ChargeDisputed):
-        return  # somebody was quicker, or the bank takes it back
-    await _write(conn, order, income, plan, (wanted, AUTOMATIC))
+    known = await refund_store.select_refunds(conn, order.id)
+    tried = {refund.payment_intent_id for refund in known if refund.actor == AUTOMATIC}
+    for income in await refund_store.select_incomes(conn, order.id):
+        if income.settles or income.payment_intent_id in tried:
+            continue
+        wanted = RefundWanted(uuid7(), why, payment_intent_id=income.payment_intent_id)
+        try:
+            _, plan = await preview(conn, order, wanted)
+        except (domain.NothingToRefund, domain.ChargeDisputed):
+            continue  # somebody was quicker, or the bank takes it back
+        await _write(conn, order, income, plan, (wanted, AUTOMATIC))
 
 
 async def apply(conn: Connection, order: Order, told: Iterable[RefundSnapshot], payment_intent_id: str) -> Order:
@@ -102,8 +104,12 @@ async def refuse(conn: Connection, order: Order, refund: Refund, code: str) -> O
 async def _follow(conn: Connection, order: Order, moved: list[tuple[Refund, Refund]]) -> Order:
     """What follows from refunds that moved."""
     for was, now in moved:
-        if now.state in GIVEN and was.state is RefundState.REQUESTED and now.restock:
-            await _restock(conn, now)
+        if now.state in GIVEN and was.state is RefundState.REQUESTED:
+            await _book(conn, now)
+            if now.restock:
+                await _restock(conn, now)
+        elif now.state in ENDED_BADLY and was.state in GIVEN:
+            await _book(conn, now, returns=True)
     order = await standing.reconsider(conn, order)
     for was, now in moved:
         await _announce(conn, order, was, now)
@@ -158,7 +164,14 @@ async def _recognise(conn: Connection, order: Order, told: RefundSnapshot, payme
         stripe_refund_id=told.refund_id,
     )
     await refund_store.insert_refund(conn, made, {})
+    await _book(conn, made)
     return made
+
+
+async def _book(conn: Connection, refund: Refund, *, returns: bool = False) -> None:
+    settling = await payment_store.select_settling_payment(conn, refund.order_id)
+    settles = refund.payment_intent_id == settling
+    await ledger_store.book(conn, domain.refund_booked(refund, settles=settles, returns=returns))
 
 
 async def _write(

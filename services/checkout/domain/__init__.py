@@ -4,6 +4,15 @@ from services.checkout.domain.disputes import Dispute, gravest, is_news
 from services.checkout.domain.failures import CATEGORIES, failure_category
 from services.checkout.domain.holds import Income, hold_of, is_the_price
 from services.checkout.domain.idempotency import KeyReused, sha256
+from services.checkout.domain.ledger import (
+    Account,
+    BalanceTransaction,
+    Booking,
+    Entry,
+    balance_booked,
+    payment_booked,
+    refund_booked,
+)
 from services.checkout.domain.orders import (
     NUMBER_ALPHABET,
     NUMBER_LENGTH,
@@ -60,10 +69,14 @@ __all__ = [
     "NUMBER_LENGTH",
     "REFUND_MOVES",
     "RESERVING",
+    "Account",
     "Attempt",
+    "BalanceTransaction",
+    "Booking",
     "ChargeDisputed",
     "Dispute",
     "DisputeState",
+    "Entry",
     "Fulfilment",
     "Hold",
     "IllegalMove",
@@ -83,6 +96,7 @@ __all__ = [
     "RefundWanted",
     "Resync",
     "Wanted",
+    "balance_booked",
     "failure_category",
     "gravest",
     "hold_of",
@@ -91,11 +105,13 @@ __all__ = [
     "move",
     "moved",
     "order_number",
+    "payment_booked",
     "payment_reading",
     "pieces",
     "plan_refund",
     "price",
     "reading",
+    "refund_booked",
     "settle",
     "sha256",
     "total",

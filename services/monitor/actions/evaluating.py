@@ -73,6 +73,7 @@ async def gather(desk: Desk) -> Facts:
         readiness=dict(sightings.readiness),
         payments=payments,
         dead_letters=sightings.dead_letters,
+        broken=sightings.broken,
     )
 
 

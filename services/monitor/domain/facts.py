@@ -53,6 +53,7 @@ class Facts:
     readiness: Mapping[str, Probe] = field(default_factory=dict)
     payments: Payments | None = None
     dead_letters: Mapping[str, int] | None = None
+    broken: Mapping[str, str] | None = None  # invariant -> what breaks it
 
 
 @dataclass(frozen=True)

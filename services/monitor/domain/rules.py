@@ -133,6 +133,18 @@ def dead_letters(facts: Facts, limits: Limits) -> Verdict:
     )
 
 
+def invariant_broken(facts: Facts, limits: Limits) -> Verdict:
+    """What must be true of money, stock and mail whatever happens; there is no number below which it may be false."""
+    if facts.broken is None:
+        return NO_DATA
+    return Verdict(
+        tuple(
+            Alert("invariant_broken", name, Severity.CRITICAL, f"{name}: {what}")
+            for name, what in sorted(facts.broken.items())
+        )
+    )
+
+
 RULES = (
     Rule(
         "service_silent",
@@ -166,6 +178,13 @@ RULES = (
         "Dead letters",
         dead_letters,
         "Read the reason in the log line `buried`, mend the cause, then redrive the queue.",
+    ),
+    Rule(
+        "invariant_broken",
+        "Invariant broken",
+        invariant_broken,
+        "Run services/monitor/invariants/<name>.sql as the auditor: each row is one thing that is wrong. "
+        "Correct nothing by hand before it is clear how it came about.",
     ),
 )
 RULE_BY_NAME = {rule.name: rule for rule in RULES}

@@ -6,8 +6,7 @@ import asyncpg
 import pytest
 
 from services.checkout.actions import resync as resyncing
-from services.checkout.domain import ChargeDisputed, RefundTooLarge
-from services.checkout.store import orders as store
+from services.checkout.domain import ChargeDisputed, RefundTooLarge, Resync
 from shared.errors import Invalid
 from shared.ids import uuid7
 from tests.integration.checkout.money import (
@@ -282,8 +281,8 @@ async def test_a_stale_view_changes_nothing(checkout, stripe, owner):
     await hear_money(checkout, a_refund_event(placed))
     await quiet(checkout)
     async with checkout.till.pool.worker() as conn:
-        order = await store.select_order_for_update(conn, order_id_of(placed))
-        await resyncing._apply(conn, order, before)
+        wanted = Resync(placed["payment_intent_id"], order_id_of(placed), "late", 0)
+        await resyncing.apply(conn, wanted, before)
     assert (await refunds_of(owner, placed))[0][1] == "failed"
 
 
@@ -322,18 +321,31 @@ async def test_a_second_payment_of_one_order_is_given_back_by_itself(checkout, s
     assert await given_back(stripe, {"payment_intent_id": second["id"]}) == PRICE
 
 
-async def test_an_automatic_refund_that_is_refused_leaves_the_order_held_and_is_not_tried_for_ever(
-    checkout, stripe, owner
-):
-    placed = await a_paid_order(checkout, stripe)
-    await hear(checkout, a_success(placed, payment_intent_id="pi_unknown_to_stripe"))
-    async with asyncio.timeout(20):
-        while [state for _, state, _ in await refunds_of(owner, placed)] != ["refused"]:
-            await asyncio.sleep(0.05)
-    await hear(checkout, a_success(placed, payment_intent_id="pi_unknown_to_stripe"))
-    assert len(await refunds_of(owner, placed)) == 1
-    assert (await row_of(owner, placed))[3] == "paid_twice"
+async def test_an_automatic_refund_that_fails_leaves_the_order_held_and_is_not_tried_for_ever(checkout, stripe, owner):
+    _, placed = await checkout.place()
+    await stripe.pay(placed["payment_intent_id"], "pm_card_refundFail")
+    await owner.execute("UPDATE checkout.orders SET payment = 'expired'")
+    await hear(checkout, a_success(placed))
+    await quiet(checkout)
+    assert await refunds_of(owner, placed) == [(PRICE, "succeeded", "checkout")]
+    await stripe.control("POST", "clock/advance", {"seconds": 30 * 86_400})
+    for _ in range(2):
+        await hear_money(checkout, a_refund_event(placed))
+        await quiet(checkout)
+    assert await refunds_of(owner, placed) == [(PRICE, "failed", "checkout")]
+    assert (await row_of(owner, placed))[3] == "paid_too_late"
     assert await staged(owner, "order.refund_failed") == 1
+
+
+async def test_late_money_that_a_person_gave_back_already_is_not_given_back_again(checkout, stripe, owner):
+    _, placed = await checkout.place()
+    await stripe.pay(placed["payment_intent_id"])
+    await stripe.post("refunds", payment_intent=placed["payment_intent_id"])
+    await owner.execute("UPDATE checkout.orders SET payment = 'expired'")
+    await hear(checkout, a_success(placed))
+    await quiet(checkout)
+    assert await refunds_of(owner, placed) == [(PRICE, "succeeded", "stripe dashboard")]
+    assert (await row_of(owner, placed))[3] == "none"
 
 
 async def test_the_wrong_money_waits_for_a_person_and_the_order_ends_once_it_was_given_back(checkout, stripe, owner):

@@ -12,6 +12,7 @@ EXPECTED = {
     "GET /v1/orders/{id}": Permission.ORDER_TOKEN,
     "GET /v1/orders/{id}/events": Permission.ORDER_TOKEN,
     "GET /orders/{id}": Permission.ORDER_TOKEN,
+    "PUT /v1/staff/orders/{id}/refunds/{refund_id}": Permission.STAFF,
 }
 
 
