@@ -25,6 +25,7 @@ def facts(**changes: Any) -> Facts:
         "heard": {"checkout": ago(1), "webhooks": ago(1)},
         "payments": Payments(paid=20, failed=0),
         "dead_letters": {"checkout.on_mail": 0},
+        "broken": {},
     }
     return Facts(**(given | changes))
 

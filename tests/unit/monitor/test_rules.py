@@ -182,3 +182,10 @@ def test_one_dead_letter_is_a_message_and_two_are_messages():
 def test_the_broker_is_settled_only_after_a_whole_period():
     assert not JUST_BACK.is_settled(NOON, timedelta(seconds=30))
     assert LONG_BACK.is_settled(NOON, timedelta(seconds=30))
+
+
+def test_each_broken_invariant_is_an_alert_of_its_own_and_unasked_means_unknown():
+    judge = next(rule.judge for rule in RULES if rule.name == "invariant_broken")
+    verdict = judge(facts(broken={"money_b": "it is not", "money_a": "nor this"}), LIMITS)
+    assert [alert.subject for alert in verdict.alerts] == ["money_a", "money_b"]
+    assert not judge(facts(broken=None), LIMITS).is_well("money_a")
