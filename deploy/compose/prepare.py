@@ -32,7 +32,8 @@ NEEDED = ("stripe_secret_key", "stripe_webhook_secret")
 
 def derived(made: dict[str, str]) -> dict[str, str]:
     """What contains a password and says nothing new."""
-    logins = {"owner": "kct_owner", **{name: f"kct_{name}" for name in ("checkout", "webhooks", "notifier", "monitor")}}
+    services = ("checkout", "webhooks", "notifier", "monitor", "auditor")
+    logins = {"owner": "kct_owner", **{name: f"kct_{name}" for name in services}}
     urls = {
         f"{name}_database_url": f"postgresql://{login}:{made[f'{name}_password']}@postgres:5432/kct"
         for name, login in logins.items()

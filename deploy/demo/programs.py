@@ -156,6 +156,7 @@ def _checkout(setup: Setup) -> dict[str, str]:
         "RESERVATION_S": "900",  # a person may try the shop; the walk shortens its own abandoned order
         "CORS_ORIGINS": setup.url("storefront"),
         "LIVE_LOOK_S": "0.3",
+        "BALANCE_REST_S": "5",
     }
 
 
@@ -194,6 +195,8 @@ def _notifier(setup: Setup) -> dict[str, str]:
 def _monitor(setup: Setup) -> dict[str, str]:
     return {
         "PROBE_URLS": ",".join(f"{name}={setup.url(name)}" for name in SERVICES),
+        "AUDITOR_URL": setup.database.url("auditor"),
+        "INVARIANTS_S": "5",
         "PAGE_URL": f"{setup.url('monitor')}/dashboard",
         "SLACK_URL": f"{setup.url('slack')}/services/TSTANDIN/BSTANDIN/standin",
         "SLACK_PACE_S": "0.3",

@@ -49,6 +49,7 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             consumers.on_payment_succeeded,
             consumers.on_payment_failed,
             consumers.on_payment_progress,
+            consumers.on_money_moved,
             consumers.on_mail,
         ):
             await bus.consume(pool, consumer.__name__, consumer)
@@ -56,6 +57,8 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
             ("expire_unpaid", partial(jobs.expire_unpaid, till), settings.rest_s * 5),
             ("resync", partial(jobs.resync, till), settings.rest_s * 5),
+            ("pursue_refunds", partial(jobs.pursue_refunds, till), settings.rest_s * 5),
+            ("book_balance", partial(jobs.book_balance, till), settings.rest_s * 5),
             ("wake_the_changed", live.wake_the_changed, settings.live_look_s),
             ("purge", partial(jobs.purge, till), PURGE_S),
             ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),

@@ -1,9 +1,9 @@
 """What checkout hears: each consumer writes to the database and nothing else."""
 
-from services.checkout.actions import payments
+from services.checkout.actions import payments, resync
 from services.checkout.store import orders as store
 from shared.db import Connection
-from shared.events import Event, MailEvent, PaymentEvent
+from shared.events import Event, MailEvent, MoneyEvent, PaymentEvent
 
 
 async def on_payment_succeeded(conn: Connection, event: Event) -> None:
@@ -16,6 +16,12 @@ async def on_payment_failed(conn: Connection, event: Event) -> None:
 
 async def on_payment_progress(conn: Connection, event: Event) -> None:
     await _apply(conn, event)
+
+
+async def on_money_moved(conn: Connection, event: Event) -> None:
+    """A refund, a dispute or a review, made here or in Stripe's Dashboard: a job looks at the whole payment."""
+    assert isinstance(event, MoneyEvent)
+    await resync.note(conn, event)
 
 
 async def on_mail(conn: Connection, event: Event) -> None:

@@ -5,10 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from services.checkout.actions import expiry
+from services.checkout.actions import balance, expiry, pursuing
+from services.checkout.actions import resync as resyncing
 from services.checkout.actions.orders import Till
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
+from services.checkout.store import refunds as refund_store
 from shared import inbox, outbox
 from shared.errors import AppError
 
@@ -34,10 +36,22 @@ async def expire_unpaid(till: Till) -> int:
 
 
 async def resync(till: Till) -> int:
-    """Fetches the PaymentIntents about which an event and an order disagreed."""
+    """Looks at the payments that an event hinted at, or about which an event and an order disagreed."""
     async with till.pool.worker() as conn:
         due = await payment_store.claim_resyncs(conn, till.settings.expiry_lease_s, BATCH)
-    return await _each(due, lambda wanted: expiry.resync(till, wanted), "resync")
+    return await _each(due, lambda wanted: resyncing.resync(till, wanted), "resync")
+
+
+async def pursue_refunds(till: Till) -> int:
+    """Asks Stripe for the refunds that were written down and have no known outcome."""
+    async with till.pool.worker() as conn:
+        due = await refund_store.claim_requested(conn, till.settings.attempt_lease_s, BATCH)
+    return await _each(due, lambda pursued: pursuing.pursue(till, pursued), "pursue_refunds")
+
+
+async def book_balance(till: Till) -> int:
+    """Books what Stripe settled, when something told us to look or it is time again."""
+    return await balance.book_new(till)
 
 
 async def purge(till: Till) -> int:

@@ -6,7 +6,20 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.checkout.domain import Adjustment, Basket, Line, Order, Parts, Quote, Reason, Stock, Wanted
+from services.checkout.domain import (
+    Adjustment,
+    Basket,
+    Line,
+    Order,
+    Parts,
+    Quote,
+    Reason,
+    Refund,
+    RefundWanted,
+    Stock,
+    Wanted,
+    reading,
+)
 from shared.money import EXPONENTS
 
 # No control characters: PostgreSQL refuses NUL, and a newline has no place in a name or a mail header.
@@ -116,6 +129,32 @@ class AdjustedStock(BaseModel):
         return cls(sku=before.sku, changed=not is_preview, before=StockOut.of(before), after=StockOut.of(after))
 
 
+class RefundIn(Incoming):
+    """PUT /v1/staff/orders/{id}/refunds/{refund_id}: all that is left, an amount, or pieces of lines."""
+
+    reason: Annotated[Text, StringConstraints(max_length=500)]
+    amount_minor: int | None = Field(default=None, gt=0)
+    lines: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}$")], Annotated[int, Field(gt=0)]] | None = None
+    restock: bool = False
+    payment_intent_id: Annotated[str, StringConstraints(pattern=r"^pi_[A-Za-z0-9_]{1,250}$")] | None = None
+
+    def wanted(self, refund_id: UUID) -> RefundWanted:
+        lines = None if self.lines is None else {int(at): quantity for at, quantity in self.lines.items()}
+        return RefundWanted(refund_id, self.reason, self.amount_minor, lines, self.restock, self.payment_intent_id)
+
+
+class RefundOut(BaseModel):
+    id: UUID
+    state: str
+    amount_minor: int
+    currency: str
+    reason: str
+
+    @classmethod
+    def of(cls, refund: Refund) -> "RefundOut":
+        return cls(**{name: getattr(refund, name) for name in cls.model_fields})
+
+
 class MoneyOut(BaseModel):
     amount_minor: int
     currency: str
@@ -203,9 +242,12 @@ class OrderOut(AmountsOut):
 
     id: UUID
     number: str
+    reading: str  # all of the following in a few words, for people
     payment: str
-    fulfilment: str = "none"
+    fulfilment: str
+    dispute: str
     held: bool
+    refunded_minor: int
     lines: list[LineOut]
     placed_at: datetime
     reserved_until: datetime
@@ -215,9 +257,13 @@ class OrderOut(AmountsOut):
         return cls(
             id=order.id,
             number=order.number,
+            reading=reading(order),
             payment=order.payment,
+            fulfilment=order.fulfilment,
+            dispute=order.dispute,
             held=order.hold != "none",
             **amounts(order.parts),
+            refunded_minor=order.refunded_minor,
             lines=[LineOut.of(line) for line in lines],
             placed_at=order.placed_at,
             reserved_until=order.reserved_until,

@@ -27,6 +27,9 @@ class CheckoutSettings(ServiceSettings):
     # After this long another process takes up an expiry or a resync that was begun and not finished.
     expiry_lease_s: float = Field(default=60, gt=0)
     attempt_wait_s: float = Field(default=10, gt=0, description="how long a repeated request waits for the first")
+    balance_rest_s: float = Field(
+        default=300, gt=0, description="how often Stripe's balance is looked at when nothing tells us to"
+    )
     live_streams: int = Field(default=2000, ge=1, description="pages told live about their order, per process")
     live_streams_per_order: int = Field(default=6, ge=1)
     live_look_s: float = Field(default=1.0, gt=0, description="how often we look which of their orders changed")

@@ -7,17 +7,17 @@ OutcomeUnknown (it may have been done: only the same key can tell).
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 import stripe
 
-from services.checkout.domain import Attempt
+from services.checkout.domain import Attempt, BalanceTransaction, Dispute
 from services.checkout.settings import CheckoutSettings
 from shared import stripe_client
 from shared.errors import AppError, Unavailable
-from shared.events import PaymentSnapshot
+from shared.events import PaymentSnapshot, RefundSnapshot
 from shared.stripe_client import Access
 
 # How far Stripe's clock and ours may be apart when we look for what an attempt made.
@@ -78,10 +78,11 @@ class Intent:
 
 
 class Stripe:
-    """PaymentIntents, as checkout needs them."""
+    """PaymentIntents and what becomes of their money, as checkout needs them."""
 
     def __init__(self, client: stripe.StripeClient) -> None:
         self._intents = client.v1.payment_intents
+        self._v1 = client.v1
 
     async def create_intent(self, attempt: Attempt) -> Intent:
         """Creates the attempt's PaymentIntent, or finds the one that an earlier try with this key created."""
@@ -93,12 +94,9 @@ class Stripe:
         """Cancels it for good; raises UnexpectedState when that is no longer possible."""
         assert attempt.payment_intent_id is not None
         params = cast("stripe.params.PaymentIntentCancelParams", dict(attempt.request))
+        key: Any = {"idempotency_key": str(attempt.id)}
         with _translated():
-            return _intent(
-                await self._intents.cancel_async(
-                    attempt.payment_intent_id, params, {"idempotency_key": str(attempt.id)}
-                )
-            )
+            return _intent(await self._intents.cancel_async(attempt.payment_intent_id, params, key))
 
     async def find_intent(self, attempt: Attempt) -> Intent | None:
         """The PaymentIntent that an attempt made, if it made one. Lists are up to date at once; searches are not."""
@@ -114,6 +112,44 @@ class Stripe:
     async def retrieve_intent(self, payment_intent_id: str) -> Intent:
         with _translated():
             return _intent(await self._intents.retrieve_async(payment_intent_id))
+
+    async def create_refund(self, attempt: Attempt) -> RefundSnapshot:
+        """Gives money back, or finds the refund that an earlier try with this key made."""
+        params = cast("stripe.params.RefundCreateParams", dict(attempt.request))
+        with _translated():
+            return refund_snapshot(await self._v1.refunds.create_async(params, {"idempotency_key": str(attempt.id)}))
+
+    async def list_refunds(self, payment_intent_id: str) -> list[RefundSnapshot]:
+        """All refunds of a payment, whoever made them; the oldest first."""
+        with _translated():
+            page = await self._v1.refunds.list_async({"payment_intent": payment_intent_id})
+            return [refund_snapshot(refund) async for refund in page.auto_paging_iter()][::-1]
+
+    async def list_balance(self, since: datetime) -> list[BalanceTransaction]:
+        """What Stripe settled since then; in it the charge, refund, dispute or payout that each is about."""
+        asked: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "expand": ["data.source"]}
+        with _translated():
+            page = await self._v1.balance_transactions.list_async(asked)
+            return [_balance_transaction(told) async for told in page.auto_paging_iter()][::-1]
+
+    async def look_at(self, payment_intent_id: str) -> "View":
+        """All that Stripe shows of a payment now."""
+        with _translated():
+            intent = await self._intents.retrieve_async(payment_intent_id, {"expand": ["review"]})
+            page = await self._v1.disputes.list_async({"payment_intent": payment_intent_id, "limit": 100})
+            disputes = [_dispute(dispute) async for dispute in page.auto_paging_iter()]
+        refunds = await self.list_refunds(payment_intent_id)
+        return View(snapshot(intent), refunds, disputes, _review_state(intent))
+
+
+@dataclass(frozen=True)
+class View:
+    """A payment with everything that happened to it, as Stripe shows it. `review` is none, open or closed."""
+
+    payment: PaymentSnapshot
+    refunds: list[RefundSnapshot]
+    disputes: list[Dispute]
+    review: str
 
 
 @contextlib.asynccontextmanager
@@ -170,6 +206,63 @@ def snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
         advice_code=getattr(failure, "advice_code", None),
         network_decline_code=getattr(failure, "network_decline_code", None),
     )
+
+
+def refund_snapshot(refund: stripe.Refund) -> RefundSnapshot:
+    metadata: Any = refund.metadata
+    return RefundSnapshot(
+        refund_id=refund.id,
+        status=refund.status or "pending",
+        amount_minor=refund.amount,
+        currency=refund.currency,
+        payment_intent_id=_id(refund.payment_intent),
+        charge_id=_id(refund.charge),
+        our_refund_id=_uuid(getattr(metadata, "refund_id", None)),
+        failure_reason=refund.failure_reason,
+    )
+
+
+def _balance_transaction(told: stripe.BalanceTransaction) -> BalanceTransaction:
+    source: Any = told.source
+    return BalanceTransaction(
+        id=told.id,
+        type=told.type,
+        currency=told.currency,
+        amount_minor=told.amount,
+        fee_minor=told.fee,
+        net_minor=told.net,
+        source=_id(source),
+        created_at=datetime.fromtimestamp(told.created, UTC),
+        source_currency=getattr(source, "currency", None),
+        source_minor=getattr(source, "amount", None),  # what the customer paid or got, in his currency
+        payment_intent_id=_id(getattr(source, "payment_intent", None)),
+    )
+
+
+def _dispute(dispute: stripe.Dispute) -> Dispute:
+    due_by = dispute.evidence_details.due_by  # 0 or null: no answer is possible
+    return Dispute(
+        id=dispute.id,
+        payment_intent_id=_id(dispute.payment_intent) or "",
+        charge_id=_id(dispute.charge),
+        status=dispute.status,
+        reason=dispute.reason,
+        amount_minor=dispute.amount,
+        currency=dispute.currency,
+        is_charge_refundable=dispute.is_charge_refundable,
+        evidence_due_at=datetime.fromtimestamp(due_by, UTC) if due_by else None,
+        opened_at=datetime.fromtimestamp(dispute.created, UTC),
+    )
+
+
+def _review_state(intent: stripe.PaymentIntent) -> str:
+    review = intent.review
+    return ("open" if review.open else "closed") if isinstance(review, stripe.Review) else "none"
+
+
+def _id(thing: Any) -> str | None:
+    """The id of what Stripe gives whole or by its id."""
+    return thing if isinstance(thing, str) or thing is None else str(thing.id)
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -95,6 +95,7 @@ def _own_jobs(desk: Desk, live: handlers.Live) -> tuple[tuple[str, loop.Job, flo
     return (
         ("watch_broker", partial(jobs.watch_broker, desk), BROKER_LOOK_S),
         ("evaluate", partial(jobs.evaluate, desk), settings.evaluate_s),
+        ("check_invariants", partial(jobs.check_invariants, desk), settings.invariants_s),
         ("probe", partial(jobs.probe, desk), settings.probe_s),
         ("purge", partial(jobs.purge, desk.pool, keep), PURGE_S),
         ("live", live.refresh, LIVE_S),

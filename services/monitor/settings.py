@@ -33,6 +33,8 @@ class MonitorSettings(ServiceSettings):
     payment_target: float = Field(default=0.7, gt=0, lt=1)
     payment_floor: int = Field(default=10, ge=1, description="fewer finished payment tries say nothing")
     payment_failures: int = Field(default=3, ge=1, description="fewer failed tries never raise an incident")
+    auditor_url: Secret | None = Field(default=None, description="the auditor's database login, for the invariants")
+    invariants_s: float = Field(default=180.0, gt=0, description="how often the invariants are checked")
     dead_letters_critical: int = Field(default=100, ge=1)
     security_window_s: float = Field(default=900.0, gt=0, description="quiet for so long: a security incident is over")
     clear_for_s: float = Field(default=15.0, gt=0, description="well for so long: resolved; several times evaluate_s")

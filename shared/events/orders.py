@@ -85,3 +85,52 @@ class OrderHeld(OrderEvent):
     type: ClassVar[str] = "order.held"
 
     reason: str
+
+
+class OrderReleased(OrderEvent):
+    """Nothing stands against the order any more. `reason` is what had held it."""
+
+    type: ClassVar[str] = "order.released"
+
+    reason: str
+
+
+class RefundFacts(Part):
+    """A refund as a mail needs it. `reason` is staff's, or why it was made by itself; it is not for customers."""
+
+    refund_id: UUID
+    amount_minor: int
+    currency: str
+    reason: str
+    is_automatic: bool
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+class OrderRefunded(OrderEvent):
+    """Stripe has given the money back. `refunded_minor` is what was given back of the order's own payment so far."""
+
+    type: ClassVar[str] = "order.refunded"
+
+    refund: RefundFacts
+    refunded_minor: int
+
+
+class OrderRefundFailed(OrderEvent):
+    """The money did not reach the customer, possibly after it had seemed so: somebody must find another way."""
+
+    type: ClassVar[str] = "order.refund_failed"
+
+    refund: RefundFacts
+    failure_reason: str
+
+
+class OrderDisputed(OrderEvent):
+    """The dispute that the order shows has changed: inquiry, open, won, lost, closed."""
+
+    type: ClassVar[str] = "order.disputed"
+
+    dispute: str
+    due_at: datetime | None = None

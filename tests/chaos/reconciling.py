@@ -35,6 +35,7 @@ async def reconcile(stage: Stage, memories: Sequence[Memory]) -> Findings:
     orders = {row["id"]: dict(row) for row in rows}
     _compare_money(findings, intents, orders)
     _compare_memories(findings, memories, intents, orders)
+    await _compare_ledger(findings, stage, intents)
     await _compare_payments(findings, stage, intents)
     await _compare_stock(findings, stage)
     await _compare_mails(findings, stage, watcher, orders)
@@ -59,7 +60,6 @@ def _compare_money(findings: Findings, intents: list[dict[str, Any]], orders: di
             findings.add("double_charged", f"order {order['number']} is paid {paying[order['id']]} times")
         if order["hold"] != "none":
             findings.add("conflicts", f"order {order['number']} is held: {order['hold']}")
-    _compare_sums(findings, intents, orders)
 
 
 def _expect_paid(findings: Findings, intent_id: str, order: dict[str, Any] | None) -> None:
@@ -69,18 +69,34 @@ def _expect_paid(findings: Findings, intent_id: str, order: dict[str, Any] | Non
         findings.add("lost", f"{intent_id} is paid, order {order['number']} is {order['payment']}")
 
 
-def _compare_sums(findings: Findings, intents: list[dict[str, Any]], orders: dict[str, Any]) -> None:
-    """There is no ledger yet: what Stripe took against what paid orders cost."""
+async def _compare_ledger(findings: Findings, stage: Stage, intents: list[dict[str, Any]]) -> None:
+    """What Stripe took against the books, and the books against themselves."""
+    rows = await stage.look(
+        """
+        SELECT e.currency, e.account, sum(e.amount_minor)::bigint AS total FROM checkout.ledger_entries e
+        GROUP BY e.currency, e.account
+        """
+    )
+    books = {(row["currency"], row["account"]): row["total"] for row in rows}
+    payments = await stage.look(
+        """
+        SELECT e.currency, sum(e.amount_minor)::bigint AS total FROM checkout.ledger_entries e
+        JOIN checkout.ledger_transactions t ON t.id = e.transaction_id
+        WHERE t.kind = 'payment' AND e.account = 'stripe_pending' GROUP BY e.currency
+        """
+    )
+    heard = {row["currency"]: row["total"] for row in payments}
     taken: Counter[str] = Counter()
-    owed: Counter[str] = Counter()
     for intent in intents:
         taken[intent["currency"]] += intent["amount_received"]
-    for order in orders.values():
-        owed[order["currency"]] += order["total_minor"] if order["payment"] == "paid" else 0
-    for currency in taken.keys() | owed.keys():
-        if difference := abs(taken[currency] - owed[currency]):
-            text = f"{currency}: Stripe took {taken[currency]}, paid orders come to {owed[currency]}"
-            findings.add("ledger_imbalance", text, difference)
+    for currency in taken.keys() | {currency for currency, _ in books}:
+        booked = heard.get(currency, 0)
+        if difference := abs(taken[currency] - booked):
+            findings.add("ledger_imbalance", f"{currency}: Stripe took {taken[currency]}, booked {booked}", difference)
+        if pending := abs(books.get((currency, "stripe_pending"), 0)):
+            findings.add("ledger_imbalance", f"{currency}: {pending} is still pending at Stripe", pending)
+        if total := abs(sum(amount for (of, _), amount in books.items() if of == currency)):
+            findings.add("ledger_imbalance", f"{currency}: the books are {total} out of balance", total)
 
 
 def _compare_memories(

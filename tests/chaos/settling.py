@@ -13,6 +13,10 @@ OPEN = """
     SELECT 'orders' AS what, count(*) AS number FROM checkout.orders
         WHERE payment IN ('awaiting', 'processing', 'failed')
     UNION ALL SELECT 'resyncs', count(*) FROM checkout.resyncs WHERE done_at IS NULL
+    UNION ALL SELECT 'refunds', count(*) FROM checkout.refunds WHERE state = 'requested'
+    UNION ALL SELECT 'currencies pending at Stripe', count(*) FROM (
+        SELECT FROM checkout.ledger_entries WHERE account = 'stripe_pending'
+        GROUP BY currency HAVING sum(amount_minor) <> 0) pending
     UNION ALL SELECT 'webhook events', count(*) FROM webhooks.stripe_events WHERE state = 'received'
     UNION ALL SELECT 'letters', count(*) FROM notifier.letters WHERE due_at IS NOT NULL OR state = 'sending'
     UNION ALL SELECT 'outbox of checkout', count(*) FROM checkout.outbox WHERE published_at IS NULL

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, Order
+from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, CREATE_REFUND, Attempt, Order, Refund
 from shared import tracing
 
 
@@ -28,6 +28,21 @@ def to_cancel(order_id: UUID, payment_intent_id: str, attempt_id: UUID, now: dat
     """The end of a PaymentIntent whose order was not paid in time."""
     request = {"cancellation_reason": "abandoned"}
     return Attempt(attempt_id, order_id, CANCEL_INTENT, request, "pending", payment_intent_id, now)
+
+
+def to_refund(refund: Refund, attempt_id: UUID, now: datetime) -> Attempt:
+    """Money given back. Through `refund_id` it is recognised as ours, whichever attempt made it."""
+    request = {
+        "payment_intent": refund.payment_intent_id,
+        "amount": refund.amount_minor,
+        "reason": "requested_by_customer",
+        "metadata": {
+            "order_id": str(refund.order_id),
+            "refund_id": str(refund.id),
+            "attempt_id": str(attempt_id),
+        },
+    }
+    return Attempt(attempt_id, refund.order_id, CREATE_REFUND, request, "pending", refund.payment_intent_id, now)
 
 
 def again(attempt: Attempt, attempt_id: UUID, now: datetime) -> Attempt:

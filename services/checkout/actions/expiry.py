@@ -4,20 +4,17 @@ A PaymentIntent never expires by itself. Released first, the goods could be sold
 customer's bank still says yes.
 """
 
-import logging
 from datetime import UTC, datetime
 from uuid import UUID
 
 from services.checkout import domain
 from services.checkout.actions import attempts, payments
 from services.checkout.actions.orders import Till
-from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, IllegalMove, Resync
+from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, StripeBusy, StripeRefused, UnexpectedState
 from shared.ids import uuid7
-
-log = logging.getLogger(__name__)
 
 
 async def expire(till: Till, order_id: UUID) -> None:
@@ -39,19 +36,6 @@ async def expire(till: Till, order_id: UUID) -> None:
             await payments.release(conn, order)
         else:
             await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
-
-
-async def resync(till: Till, wanted: Resync) -> None:
-    """Applies what the PaymentIntent says now. An order that can't go there is left, and said, for a person to see."""
-    intent = await till.stripe.retrieve_intent(wanted.payment_intent_id)
-    async with till.pool.worker() as conn:
-        order = await store.select_order_for_update(conn, wanted.order_id)
-        try:
-            await payments.apply(conn, order, intent.payment, hint_id=f"{wanted.payment_intent_id} at resync")
-        except IllegalMove as error:
-            payments.HINTS.labels(status=intent.payment.status, outcome="conflict").inc()
-            log.error("order contradicts Stripe", extra={"order_id": str(order.id), "reason": error.detail})
-        await payment_store.update_resync_done(conn, wanted.payment_intent_id)
 
 
 async def _cancelled_intent(till: Till, order_id: UUID) -> Intent:

@@ -4,28 +4,26 @@ An event is a hint about an object (decision 6): a legal move is made; for any o
 what it says then is applied by the same functions.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from services.checkout import domain
-from services.checkout.actions import attempts, stock
+from services.checkout.actions import attempts, standing, stock
 from services.checkout.actions.facts import facts
-from services.checkout.domain import Attempt, Hold, IllegalMove, Order, PaymentState, Reason, Received
+from services.checkout.actions.standing import record
+from services.checkout.domain import RESERVING, Attempt, Hold, IllegalMove, Order, PaymentState, Reason, Received
+from services.checkout.store import ledger as ledger_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, Stripe, StripeBusy, StripeRefused
 from shared import outbox
-from shared.audit import audit
 from shared.db import Connection, Pool
-from shared.events import OrderExpired, OrderHeld, OrderPaid, OrderPaymentFailed, PaymentSnapshot
+from shared.events import OrderExpired, OrderPaid, OrderPaymentFailed, PaymentSnapshot
 from shared.ids import uuid7
 from shared.metrics import counter
 from shared.money import Money
 
 PAYMENTS = counter("checkout_payments_total", "Outcomes of payments, by result and category.", ("result", "category"))
 HINTS = counter("checkout_payment_hints_total", "What Stripe told us, by what we did with it.", ("status", "outcome"))
-
-STRIPE = "stripe"  # the actor of whatever Stripe's word brings about
 
 
 async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
@@ -105,36 +103,53 @@ async def apply_hint(conn: Connection, payment: PaymentSnapshot, hint_id: str) -
     except IllegalMove as error:
         HINTS.labels(status=payment.status, outcome="resync").inc()
         await payment_store.request_resync(conn, payment.payment_intent_id, order.id, error.detail)
+    if await _is_surplus(conn, order, payment):
+        # Given back by the job, once it has seen that nobody else has done so: neither a person nor a bank.
+        await payment_store.request_resync(conn, payment.payment_intent_id, order.id, "money that settles nothing")
+
+
+async def _is_surplus(conn: Connection, order: Order, payment: PaymentSnapshot) -> bool:
+    if payment.status != "succeeded" or order.payment not in (PaymentState.PAID, PaymentState.EXPIRED):
+        return False
+    return await payment_store.select_settling_payment(conn, order.id) != payment.payment_intent_id
 
 
 async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> None:
     if order.payment is PaymentState.PAID:
         if await payment_store.select_settling_payment(conn, order.id) != payment.payment_intent_id:
-            await _hold(conn, order, replace(order, hold=Hold.PAID_TWICE))
+            await _keep_apart(conn, order, payment)
         return
     received = Received(
         payment.payment_intent_id, payment.order_id, Money(payment.amount_received_minor, payment.currency)
     )
     settled = domain.settle(order, received)
     if settled.payment is not PaymentState.PAID:
-        await _hold(conn, order, settled)
+        await _keep_apart(conn, order, payment)
         return
     await payment_store.update_settles(conn, payment.payment_intent_id)
+    await _book(conn, order, payment, settles=True)
     await store.update_payment(conn, settled)
     lines = await store.select_lines(conn, order)
     await stock.move(conn, order.id, Reason.SOLD, lines)
-    await _record(conn, order, "paid", payment.payment_intent_id)
+    await record(conn, order, "paid", payment.payment_intent_id)
     await outbox.stage(conn, OrderPaid(order=facts(settled, lines)))
     PAYMENTS.labels(result="paid", category="none").inc()
 
 
-async def _hold(conn: Connection, order: Order, held: Order) -> None:
-    if order.hold is held.hold:
-        return  # told before
-    await store.update_hold(conn, held)
-    await _record(conn, order, "held", held.hold)
-    await outbox.stage(conn, OrderHeld(order=facts(held, await store.select_lines(conn, order)), reason=held.hold))
-    PAYMENTS.labels(result="held", category=held.hold).inc()
+async def _keep_apart(conn: Connection, order: Order, payment: PaymentSnapshot) -> None:
+    """Money that settles nothing holds the order. Nobody has to decide about a second payment or a late one."""
+    await _book(conn, order, payment, settles=False)
+    order = await standing.reconsider(conn, order)
+    PAYMENTS.labels(result="held", category=order.hold).inc()
+    is_over = order.hold is Hold.NONE and order.payment in RESERVING
+    if is_over and not await payment_store.has_other_live_payment(conn, order.id, payment.payment_intent_id):
+        await release(conn, order)  # it was the wrong money, and a person has given it back
+
+
+async def _book(conn: Connection, order: Order, payment: PaymentSnapshot, *, settles: bool) -> None:
+    received = Money(payment.amount_received_minor, payment.currency)
+    booking = domain.payment_booked(payment.payment_intent_id, order.id, received, settles=settles)
+    await ledger_store.book(conn, booking)
 
 
 async def _fail(conn: Connection, order: Order, payment: PaymentSnapshot, hint_id: str) -> None:
@@ -146,7 +161,7 @@ async def _fail(conn: Connection, order: Order, payment: PaymentSnapshot, hint_i
     if not await payment_store.count_failure(conn, failure_id, order.id, category):
         return  # another event about the same refusal
     await store.update_payment(conn, failed)
-    await _record(conn, order, "payment failed", category)
+    await record(conn, order, "payment failed", category)
     event = OrderPaymentFailed(
         order=facts(order, await store.select_lines(conn, order)),
         failure_id=failure_id,
@@ -163,7 +178,7 @@ async def release(conn: Connection, order: Order) -> None:
     await store.update_payment(conn, expired)
     lines = await store.select_lines(conn, order)
     await stock.move(conn, order.id, Reason.RELEASED, lines)
-    await _record(conn, order, "expired", None)
+    await record(conn, order, "expired", None)
     await outbox.stage(conn, OrderExpired(order=facts(expired, lines)))
     PAYMENTS.labels(result="expired", category="none").inc()
 
@@ -172,10 +187,4 @@ async def _move(conn: Connection, order: Order, to: PaymentState) -> None:
     if order.payment is to:
         return
     await store.update_payment(conn, domain.move(order, to))
-    await _record(conn, order, to, None)
-
-
-async def _record(conn: Connection, order: Order, what: str, reason: str | None) -> None:
-    await store.insert_timeline(conn, order.id, what, actor=STRIPE, reason=reason)
-    action = f"order.{what.replace(' ', '_')}"
-    await audit(conn, actor=STRIPE, action=action, subject=f"order {order.id}", reason=reason)
+    await record(conn, order, to, None)

@@ -3,59 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from services.checkout.domain.payments import Received
 from services.checkout.domain.pricing import Parts
-from shared.errors import Conflict
+from services.checkout.domain.states import MOVES, DisputeState, Fulfilment, Hold, IllegalMove, PaymentState
 from shared.money import Money
 
 # Letters and digits that can't be mistaken for one another when read over the phone (Crockford's base 32).
 NUMBER_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NUMBER_LENGTH = 8
-
-
-class PaymentState(StrEnum):
-    """Whether the money is there. Only Stripe's word moves an order to PAID."""
-
-    AWAITING = "awaiting"
-    PROCESSING = "processing"
-    FAILED = "failed"  # the last try was refused; the customer may try again
-    PAID = "paid"
-    EXPIRED = "expired"
-
-
-MOVES: Mapping[PaymentState, frozenset[PaymentState]] = {
-    PaymentState.AWAITING: frozenset(
-        {PaymentState.PROCESSING, PaymentState.FAILED, PaymentState.PAID, PaymentState.EXPIRED}
-    ),
-    # While the money is on its way the reservation can't end.
-    PaymentState.PROCESSING: frozenset({PaymentState.FAILED, PaymentState.PAID}),
-    PaymentState.FAILED: frozenset(
-        {PaymentState.PROCESSING, PaymentState.FAILED, PaymentState.PAID, PaymentState.EXPIRED}
-    ),
-    PaymentState.PAID: frozenset(),
-    PaymentState.EXPIRED: frozenset(),
-}
-
-# States in which stock is reserved for the order.
-RESERVING = frozenset({PaymentState.AWAITING, PaymentState.PROCESSING, PaymentState.FAILED})
-
-
-class Hold(StrEnum):
-    """Why an order may not be sent although, or because, money came."""
-
-    NONE = "none"
-    PAYMENT_DIFFERS = "payment_differs"
-    PAID_TOO_LATE = "paid_too_late"
-    PAID_TWICE = "paid_twice"
-
-
-class IllegalMove(Conflict):
-    """An event or request implies a move that the order's state does not allow."""
-
-    code = "illegal_move"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +30,13 @@ class Order:
     reserved_until: datetime
     placed_at: datetime
     parts: Parts
+    fulfilment: Fulfilment = Fulfilment.NONE
+    dispute: DisputeState = DisputeState.NONE
+    refunded_minor: int = 0  # of the payment that settled it
+
+    @property
+    def refunded(self) -> Money:
+        return Money(self.refunded_minor, self.total.currency)
 
 
 def order_number(random_bits: int) -> str:

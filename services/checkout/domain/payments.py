@@ -36,6 +36,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
+    """A payment to be looked at. `requests` counts the wishes: one that comes while we look is not answered yet."""
+
     payment_intent_id: str
     order_id: UUID
     reason: str
+    requests: int

@@ -8,7 +8,7 @@ from babel.dates import format_datetime
 from babel.numbers import format_currency
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from services.checkout.domain import Line, Order
+from services.checkout.domain import Line, Order, payment_reading, reading
 from shared.money import Money
 
 # The styles are in the page itself, and its icon is none, so that nobody asks for one; there is no script at all.
@@ -27,12 +27,16 @@ STATUS = {
     "paid": ("Paid", "Thank you! We are preparing your order."),
     "expired": ("Reservation ended", "The items were not paid for in time and are on sale again. Nothing was charged."),
 }
+GIVEN_BACK = {
+    "part refunded": ("Partly refunded", "We have given back a part of your payment; your bank may need some days."),
+    "refunded": ("Refunded", "We have given back your payment; your bank may need 5 to 10 days to show it."),
+}
 HELD = ("We are checking your payment", "Something about the payment needs a look. We will write to you.")
 
 
 def order_status(shop_name: str, order: Order, lines: list[Line]) -> str:
     """How an order stands."""
-    title, text = HELD if order.hold != "none" else STATUS[order.payment]
+    title, text = HELD if order.hold != "none" else GIVEN_BACK.get(payment_reading(order)) or STATUS[order.payment]
     return _page("order.html").render(
         shop_name=shop_name,
         order=order,
@@ -40,6 +44,7 @@ def order_status(shop_name: str, order: Order, lines: list[Line]) -> str:
         tax_contained=order.parts.tax - order.parts.tax_added,
         title=title,
         text=text,
+        reading=reading(order),
         is_open=order.payment in ("awaiting", "failed"),
         until=format_datetime(order.reserved_until, "d MMM y, HH:mm 'UTC'", locale="en"),
         amount=_amount,

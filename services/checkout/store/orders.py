@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.checkout.domain import Hold, Line, Order, Parts, PaymentState, Rate, Tax
+from services.checkout.domain import DisputeState, Fulfilment, Hold, Line, Order, Parts, PaymentState, Rate, Tax
 from shared import tracing
 from shared.db import Connection
 from shared.errors import NotFound
@@ -163,8 +163,24 @@ async def update_payment(conn: Connection, order: Order) -> None:
     )
 
 
-async def update_hold(conn: Connection, order: Order) -> None:
-    await conn.execute("UPDATE orders SET hold = $2 WHERE id = $1", order.id, order.hold)
+async def update_facts(conn: Connection, order: Order) -> None:
+    """Everything about an order that may move, except its payment."""
+    await conn.execute(
+        "UPDATE orders SET hold = $2, dispute = $3, fulfilment = $4, refunded_minor = $5 WHERE id = $1",
+        order.id,
+        order.hold,
+        order.dispute,
+        order.fulfilment,
+        order.refunded_minor,
+    )
+
+
+async def select_order_id(conn: Connection, number: str) -> UUID:
+    """The order that people call by this number. Raises NotFound."""
+    found: UUID | None = await conn.fetchval("SELECT id FROM orders WHERE number = $1", number)
+    if found is None:
+        raise NotFound(f"there is no order {number}")
+    return found
 
 
 async def claim_due_for_expiry(conn: Connection, lease_s: float, limit: int) -> list[UUID]:
@@ -215,6 +231,9 @@ def _order(row: asyncpg.Record | None, order_id: UUID) -> Order:
         hold=Hold(row["hold"]),
         reserved_until=reserved_until,
         placed_at=row["placed_at"],
+        fulfilment=Fulfilment(row["fulfilment"]),
+        dispute=DisputeState(row["dispute"]),
+        refunded_minor=row["refunded_minor"],
         parts=_parts(row),
     )
 

@@ -17,7 +17,8 @@ async def insert_attempt(conn: Connection, attempt: Attempt, lease_s: float) -> 
         INSERT INTO payment_attempts
             (id, order_id, operation, request, payment_intent_id, created_at, tries, lease_until)
         VALUES ($1, $2, $3, $4, $5, $6, 1, clock_timestamp() + make_interval(secs => $7))
-        ON CONFLICT (order_id, operation) WHERE state IN ('pending', 'unknown') DO NOTHING
+        ON CONFLICT (order_id, operation) WHERE state IN ('pending', 'unknown') AND operation <> 'create_refund'
+            DO NOTHING
         """,
         attempt.id,
         attempt.order_id,
@@ -178,7 +179,7 @@ async def claim_resyncs(conn: Connection, lease_s: float, limit: int) -> list[Re
         WHERE payment_intent_id IN (
             SELECT payment_intent_id FROM resyncs WHERE done_at IS NULL AND due_at <= now()
             ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-        RETURNING payment_intent_id, order_id, reason
+        RETURNING payment_intent_id, order_id, reason, requests
         """,
         lease_s,
         limit,
@@ -186,8 +187,13 @@ async def claim_resyncs(conn: Connection, lease_s: float, limit: int) -> list[Re
     return [Resync(**row) for row in rows]
 
 
-async def update_resync_done(conn: Connection, payment_intent_id: str) -> None:
-    await conn.execute("UPDATE resyncs SET done_at = now() WHERE payment_intent_id = $1", payment_intent_id)
+async def update_resync_done(conn: Connection, resync: Resync) -> None:
+    """Unless it was asked for again since: what was fetched may be older than that wish."""
+    await conn.execute(
+        "UPDATE resyncs SET done_at = now() WHERE payment_intent_id = $1 AND requests = $2",
+        resync.payment_intent_id,
+        resync.requests,
+    )
 
 
 def _attempt(row: asyncpg.Record) -> Attempt:

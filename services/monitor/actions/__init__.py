@@ -1,5 +1,6 @@
 """What the monitor does."""
 
+from services.monitor.actions.auditing import check_invariants
 from services.monitor.actions.desk import Desk
 from services.monitor.actions.evaluating import evaluate, gather, make
 from services.monitor.actions.exposing import expose
@@ -11,6 +12,7 @@ from services.monitor.actions.telling import Channel, tell
 __all__ = [
     "Channel",
     "Desk",
+    "check_invariants",
     "evaluate",
     "expose",
     "gather",

@@ -84,6 +84,7 @@ async def gather(desk: Desk) -> Facts:
         alarms=alarms,
         endpoint=_endpoint(sightings),
         signing_secrets=_signing_secrets(desk.sightings),
+        broken=sightings.broken,
     )
 
 

@@ -84,6 +84,7 @@ class Facts:
     alarms: Mapping[str, Alarm] | None = None  # security events that ask for a person, by type
     endpoint: Endpoint | None = None
     signing_secrets: SigningSecrets | None = None
+    broken: Mapping[str, str] | None = None  # invariant -> what breaks it
 
 
 @dataclass(frozen=True)

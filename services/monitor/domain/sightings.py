@@ -57,6 +57,7 @@ class Sightings:
         self.started_at = started_at
         self.figures = SnapshotCollector(stale_after_s=stale_after_s)
         self.heard: dict[str, datetime] = {}
+        self.broken: Mapping[str, str] | None = None  # invariants that don't hold; None: not known
         self.requests = Requests(started_at)
         self.broker = Broker(is_connected=False, since=started_at)
         self._looked_at = started_at

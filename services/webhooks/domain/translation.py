@@ -9,15 +9,28 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from services.webhooks.domain.event import StripeEvent
 from services.webhooks.domain.fields import NAME, mapping, name, subject
 from shared import events
-from shared.events import Event, PaymentEvent, PaymentSnapshot
+from shared.events import Event, MoneyEvent, PaymentEvent, PaymentSnapshot
 
 # Which of Stripe's events the others hear of, as what.
-TRANSLATIONS: Mapping[str, type[PaymentEvent]] = {
+TRANSLATIONS: Mapping[str, type[PaymentEvent] | type[MoneyEvent]] = {
     "payment_intent.succeeded": events.PaymentSucceeded,
     "payment_intent.payment_failed": events.PaymentFailed,
     "payment_intent.processing": events.PaymentProcessing,
     "payment_intent.requires_action": events.PaymentActionRequired,
     "payment_intent.canceled": events.PaymentCanceled,
+    "refund.created": events.RefundCreated,
+    "refund.updated": events.RefundUpdated,
+    "refund.failed": events.RefundFailed,
+    "charge.refund.updated": events.RefundUpdated,
+    "charge.refunded": events.PaymentRefunded,
+    "charge.updated": events.PaymentBooked,
+    "charge.dispute.created": events.DisputeCreated,
+    "charge.dispute.updated": events.DisputeUpdated,
+    "charge.dispute.closed": events.DisputeClosed,
+    "charge.dispute.funds_withdrawn": events.DisputeFundsWithdrawn,
+    "charge.dispute.funds_reinstated": events.DisputeFundsReinstated,
+    "review.opened": events.ReviewOpened,
+    "review.closed": events.ReviewClosed,
 }
 
 
@@ -53,22 +66,49 @@ def translate(stripe_event: Mapping[str, Any]) -> Event | None:
     Raises Untranslatable when something that money depends on is missing or misstated. What only explains
     a decline is left out instead: a surprise there must not hold up the payment.
     """
-    event_class = TRANSLATIONS.get(str(stripe_event.get("type")))
+    event_class, thing = TRANSLATIONS.get(str(stripe_event.get("type"))), subject(stripe_event)
     if event_class is None:
         return None
-    intent = subject(stripe_event)
-    if mapping(intent.get("metadata")).get("order_id") in (None, ""):
+    if issubclass(event_class, MoneyEvent):
+        # Whether it is ours only checkout knows: what is made in Stripe's Dashboard carries no metadata of ours.
+        return event_class(**_frame(stripe_event), **_money(event_class, thing))
+    if mapping(thing.get("metadata")).get("order_id") in (None, ""):
         return None  # a payment of the same account that this shop didn't make
+    return event_class(**_frame(stripe_event), payment=_snapshot(thing))
+
+
+def _frame(stripe_event: Mapping[str, Any]) -> dict[str, Any]:
     livemode = stripe_event.get("livemode")
     if not isinstance(livemode, bool):
         raise Untranslatable("the event does not say its mode")
     stripe_event_id = _required(stripe_event, "id", NAME)
-    return event_class(
-        id=uuid5(_OURS, stripe_event_id),
-        occurred_at=datetime.fromtimestamp(_number(stripe_event, "created", _LAST_MOMENT), UTC),
-        stripe_event_id=stripe_event_id,
-        livemode=livemode,
-        payment=_snapshot(intent),
+    return {
+        "id": uuid5(_OURS, stripe_event_id),
+        "occurred_at": datetime.fromtimestamp(_number(stripe_event, "created", _LAST_MOMENT), UTC),
+        "stripe_event_id": stripe_event_id,
+        "livemode": livemode,
+    }
+
+
+def _money(event_class: type[MoneyEvent], thing: Mapping[str, Any]) -> dict[str, Any]:
+    """The field of the event that holds the thing's snapshot."""
+    if issubclass(event_class, events.RefundEvent):
+        return {"refund": _refund(thing)}
+    if issubclass(event_class, events.ChargeEvent):
+        return {"charge": _charge_snapshot(thing)}
+    if issubclass(event_class, events.DisputeEvent):
+        return {"dispute": _dispute(thing)}
+    return {"review": _review(thing)}
+
+
+def _refund(refund: Mapping[str, Any]) -> events.RefundSnapshot:
+    return events.RefundSnapshot(
+        refund_id=_required(refund, "id", _INTENT_ID),
+        status=_required(refund, "status", _STATUS),
+        **_sum(refund),
+        **_payment_of(refund),
+        our_refund_id=_uuid(mapping(refund.get("metadata")).get("refund_id")),
+        failure_reason=name(refund.get("failure_reason")),
     )
 
 
@@ -103,6 +143,52 @@ def tell(intent: Mapping[str, Any], request_id: UUID, now: datetime) -> PaymentE
         livemode=livemode,
         payment=payment,
     )
+
+
+def _charge_snapshot(charge: Mapping[str, Any]) -> events.ChargeSnapshot:
+    return events.ChargeSnapshot(
+        charge_id=_required(charge, "id", _INTENT_ID),
+        payment_intent_id=_id_of(charge.get("payment_intent")),
+        **_sum(charge),
+        amount_refunded_minor=_number(charge, "amount_refunded", _LARGEST_AMOUNT),
+        balance_transaction_id=_id_of(charge.get("balance_transaction")),
+    )
+
+
+def _dispute(dispute: Mapping[str, Any]) -> events.DisputeSnapshot:
+    return events.DisputeSnapshot(
+        dispute_id=_required(dispute, "id", _INTENT_ID),
+        status=_required(dispute, "status", _STATUS),
+        **_sum(dispute),
+        **_payment_of(dispute),
+        reason=name(dispute.get("reason")),
+    )
+
+
+def _review(review: Mapping[str, Any]) -> events.ReviewSnapshot:
+    is_open = review.get("open")
+    if not isinstance(is_open, bool):
+        raise Untranslatable("open is missing or misstated")
+    return events.ReviewSnapshot(
+        review_id=_required(review, "id", _INTENT_ID),
+        is_open=is_open,
+        **_payment_of(review),
+        reason=name(review.get("reason")),
+    )
+
+
+def _sum(thing: Mapping[str, Any]) -> dict[str, Any]:
+    amount, currency = _number(thing, "amount", _LARGEST_AMOUNT), _required(thing, "currency", _CURRENCY)
+    return {"amount_minor": amount, "currency": currency}
+
+
+def _payment_of(thing: Mapping[str, Any]) -> dict[str, str | None]:
+    return {"payment_intent_id": _id_of(thing.get("payment_intent")), "charge_id": _id_of(thing.get("charge"))}
+
+
+def _id_of(value: object) -> str | None:
+    """The id of what may be there whole (expanded) or by its id."""
+    return name(mapping(value).get("id")) if isinstance(value, dict) else name(value)
 
 
 def _snapshot(intent: Mapping[str, Any]) -> PaymentSnapshot:

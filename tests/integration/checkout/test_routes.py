@@ -14,6 +14,7 @@ EXPECTED = {
     "GET /v1/orders/{id}/events": Permission.ORDER_TOKEN,
     "GET /orders/{id}": Permission.ORDER_TOKEN,
     "POST /v1/staff/stock/{sku}/adjustments": Permission.STAFF,
+    "PUT /v1/staff/orders/{id}/refunds/{refund_id}": Permission.STAFF,
 }
 
 

@@ -44,7 +44,7 @@ def test_running_it_again_changes_nothing(tmp_path):
 def test_passwords_are_the_same_in_the_addresses_that_contain_them(tmp_path):
     write_secrets(tmp_path, is_dev=True)
     found = contents(tmp_path)
-    for name in ("owner", "checkout", "webhooks", "notifier", "monitor"):
+    for name in ("owner", "checkout", "webhooks", "notifier", "monitor", "auditor"):
         assert f"kct_{name}:{found[f'{name}_password']}@postgres:5432/kct" in found[f"{name}_database_url"]
     assert found["rabbitmq_password"] in found["amqp_url"]
     assert f"default_pass = {found['rabbitmq_password']}\n" in found["rabbitmq_login"]

@@ -295,3 +295,10 @@ def test_signing_secrets_that_end_or_can_not_be_taken_over_are_told(secrets, ale
 
 def test_nothing_is_known_of_signing_secrets_before_webhooks_was_heard():
     assert judge_secrets(facts(signing_secrets=None), LIMITS) == NO_DATA
+
+
+def test_each_broken_invariant_is_an_alert_of_its_own_and_unasked_means_unknown():
+    judge = next(rule.judge for rule in RULES if rule.name == "invariant_broken")
+    verdict = judge(facts(broken={"money_b": "it is not", "money_a": "nor this"}), LIMITS)
+    assert [alert.subject for alert in verdict.alerts] == ["money_a", "money_b"]
+    assert not judge(facts(broken=None), LIMITS).is_well("money_a")

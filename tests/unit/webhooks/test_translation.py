@@ -139,3 +139,61 @@ def _payment(intent):
     event = domain.translate(an_event("payment_intent.payment_failed", intent))
     assert isinstance(event, events.PaymentEvent)
     return event.payment
+
+
+REFUND = {"id": "re_1", "status": "failed", "amount": 500, "currency": "usd", "payment_intent": "pi_1",
+          "charge": {"id": "ch_1"}, "metadata": {"refund_id": "0193f0a4-0000-7000-8000-000000000001"},
+          "failure_reason": "expired_or_canceled_card"}  # fmt: skip
+CHARGE = {"id": "ch_1", "payment_intent": "pi_1", "amount": 900, "amount_refunded": 100, "currency": "usd",
+          "balance_transaction": None}  # fmt: skip
+DISPUTE = {"id": "du_1", "status": "lost", "amount": 900, "currency": "usd", "payment_intent": "pi_1",
+           "charge": "ch_1", "reason": "fraudulent"}  # fmt: skip
+REVIEW = {"id": "prv_1", "open": False, "payment_intent": {"id": "pi_1"}, "charge": "ch_1", "reason": "approved"}
+
+
+@pytest.mark.parametrize(
+    ("stripe_type", "thing", "event_class"),
+    [
+        ("refund.created", REFUND, events.RefundCreated),
+        ("refund.updated", REFUND, events.RefundUpdated),
+        ("refund.failed", REFUND, events.RefundFailed),
+        ("charge.refund.updated", REFUND, events.RefundUpdated),
+        ("charge.refunded", CHARGE, events.PaymentRefunded),
+        ("charge.updated", CHARGE, events.PaymentBooked),
+        ("charge.dispute.created", DISPUTE, events.DisputeCreated),
+        ("charge.dispute.updated", DISPUTE, events.DisputeUpdated),
+        ("charge.dispute.closed", DISPUTE, events.DisputeClosed),
+        ("charge.dispute.funds_withdrawn", DISPUTE, events.DisputeFundsWithdrawn),
+        ("charge.dispute.funds_reinstated", DISPUTE, events.DisputeFundsReinstated),
+        ("review.opened", REVIEW, events.ReviewOpened),
+        ("review.closed", REVIEW, events.ReviewClosed),
+    ],
+)
+def test_what_becomes_of_a_payment_is_told_with_its_name_and_snapshot(stripe_type, thing, event_class):
+    event = domain.translate(an_event(stripe_type, thing))
+    assert type(event) is event_class
+    assert isinstance(event, events.MoneyEvent)
+    assert event.payment_intent_id == "pi_1"
+    assert events.decode(events.encode(event)) == event
+
+
+def test_a_refund_says_whether_it_is_ours_and_why_it_failed():
+    event = domain.translate(an_event("refund.failed", REFUND))
+    assert isinstance(event, events.RefundFailed)
+    assert str(event.refund.our_refund_id) == REFUND["metadata"]["refund_id"]
+    assert (event.refund.charge_id, event.refund.failure_reason) == ("ch_1", "expired_or_canceled_card")
+
+
+@pytest.mark.parametrize(
+    ("stripe_type", "thing"),
+    [
+        ("refund.created", {**REFUND, "amount": -1}),
+        ("refund.created", {**REFUND, "status": None}),
+        ("charge.updated", {**CHARGE, "currency": "USD"}),
+        ("charge.dispute.created", {**DISPUTE, "id": None}),
+        ("review.opened", {**REVIEW, "open": "yes"}),
+    ],
+)
+def test_what_is_misstated_about_money_is_not_passed_on(stripe_type, thing):
+    with pytest.raises(domain.Untranslatable):
+        domain.translate(an_event(stripe_type, thing))

@@ -6,7 +6,7 @@ function in one of these files and add it to RULES; CONTRIBUTING.md lists the re
 
 from services.monitor.domain.rules import security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
-from services.monitor.domain.rules.shop import payment_success_low, stock_short
+from services.monitor.domain.rules.shop import invariant_broken, payment_success_low, stock_short
 from services.monitor.domain.rules.verdict import EVERYTHING, NO_DATA, Alert, Rule, Severity, Verdict, clock
 from services.monitor.domain.rules.webhooks import signing_secrets, webhook_endpoint, webhooks_silent
 
@@ -22,6 +22,7 @@ __all__ = [
     "broker_away",
     "clock",
     "dead_letters",
+    "invariant_broken",
     "payment_success_low",
     "service_silent",
     "service_unready",
@@ -92,6 +93,13 @@ RULES = (
         signing_secrets,
         "Run `python -m deploy.ops rotate-webhook-secret --file FILE --status`: it says which secret is in use and "
         "what the file lacks. Roll the secret at Stripe, or give the one in use more time.",
+    ),
+    Rule(
+        "invariant_broken",
+        "Invariant broken",
+        invariant_broken,
+        "Run services/monitor/invariants/<name>.sql as the auditor: each row is one thing that is wrong. "
+        "Correct nothing by hand before it is clear how it came about.",
     ),
     *security.RULES,
 )

@@ -1,0 +1,77 @@
+"""Asking Stripe for the refunds that were written down, until each has a known outcome."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from services.checkout.actions import attempts, refunds
+from services.checkout.actions.orders import Till
+from services.checkout.domain import Attempt, Refund
+from services.checkout.store import orders as store
+from services.checkout.store import payments as payment_store
+from services.checkout.store import refunds as refund_store
+from services.checkout.store.refunds import Pursued
+from services.checkout.stripe_api import OutcomeUnknown, StoredError, StripeBusy, StripeRefused
+from shared.events import RefundSnapshot
+from shared.ids import uuid7
+
+
+async def pursue(till: Till, pursued: Pursued) -> None:
+    """One refund, leased to us. Safe to repeat from any point; an outcome that stays unknown raises OutcomeUnknown."""
+    refund, attempt = pursued.refund, pursued.attempt
+    try:
+        told = await _ask(till, pursued)
+    except StripeRefused as error:
+        await _refused(till, pursued, error.stripe_code)
+        return
+    except (StripeBusy, OutcomeUnknown) as error:
+        async with till.pool.worker() as conn:
+            await payment_store.update_attempt_failed(conn, attempt.id, "unknown", error.code)
+        raise
+    if told is None:
+        await _start_anew(till, pursued)
+        return
+    async with till.pool.worker() as conn:
+        order = await store.select_order_for_update(conn, refund.order_id)
+        await payment_store.update_attempt_succeeded(conn, attempt.id, refund.payment_intent_id)
+        await refunds.apply(conn, order, [told], refund.payment_intent_id)
+
+
+async def _ask(till: Till, pursued: Pursued) -> RefundSnapshot | None:
+    """The refund; None when the key can no longer tell and there is none."""
+    attempt = pursued.attempt
+    is_key_good = datetime.now(UTC) - attempt.created_at < refunds.KEY_IS_GOOD_FOR
+    if attempt.state == "unknown" and not is_key_good:
+        return await _find(till, pursued.refund)
+    try:
+        return await till.stripe.create_refund(attempt)
+    except StoredError:
+        return await _find(till, pursued.refund)
+
+
+async def _find(till: Till, refund: Refund) -> RefundSnapshot | None:
+    """Ours among all refunds of the payment. A list is up to date at once."""
+    made = await till.stripe.list_refunds(refund.payment_intent_id)
+    return next((told for told in made if told.our_refund_id == refund.id), None)
+
+
+async def _refused(till: Till, pursued: Pursued, code: str) -> None:
+    refund = pursued.refund
+    async with till.pool.worker() as conn:
+        order = await store.select_order_for_update(conn, refund.order_id)
+        await payment_store.update_attempt_failed(conn, pursued.attempt.id, "refused", code)
+        await refunds.refuse(conn, order, refund, code)
+        # Perhaps because of something that we have not heard of: a refund in the Dashboard, a dispute.
+        await payment_store.request_resync(conn, refund.payment_intent_id, order.id, f"refund refused: {code}")
+
+
+async def _start_anew(till: Till, pursued: Pursued) -> None:
+    """The old key is spent and made nothing: the next round asks under a new one."""
+    fresh: Attempt = attempts.again(pursued.attempt, uuid7(), datetime.now(UTC))
+    async with till.pool.worker() as conn:
+        await store.select_order_for_update(conn, pursued.refund.order_id)
+        known = await refund_store.select_refund(conn, pursued.refund.id)
+        if known is None or known.attempt_id != pursued.attempt.id:
+            return  # its news came another way
+        await payment_store.update_attempt_failed(conn, pursued.attempt.id, "refused", "key_spent")
+        await refund_store.insert_refund_attempt(conn, fresh)
+        await refund_store.update_refund(conn, replace(known, attempt_id=fresh.id))

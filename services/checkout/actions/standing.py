@@ -1,0 +1,78 @@
+"""Where an order stands once something about its money has changed: derived anew from what is known, then announced.
+
+Whatever comes first, the same facts end in the same hold, dispute, fulfilment and sum given back.
+"""
+
+from dataclasses import replace
+
+from services.checkout import domain
+from services.checkout.actions.facts import facts
+from services.checkout.domain import DISPUTE_MOVES, DisputeState, Fulfilment, Hold, Income, Order, PaymentState
+from services.checkout.store import orders as store
+from services.checkout.store import refunds as refund_store
+from shared import outbox
+from shared.audit import audit
+from shared.db import Connection
+from shared.events import OrderDisputed, OrderHeld, OrderReleased
+from shared.metrics import counter
+
+HOLDS = counter("checkout_holds_total", "Orders that were held or released, by reason.", ("reason", "outcome"))
+
+STRIPE = "stripe"  # the actor of whatever Stripe's word brings about
+
+
+async def reconsider(conn: Connection, order: Order, actor: str = STRIPE) -> Order:
+    """The order, locked by the caller, as it stands now; what changed is written and told."""
+    incomes = await refund_store.select_incomes(conn, order.id)
+    has_failed = await refund_store.has_failed_refund(conn, order.id)
+    statuses = (await refund_store.select_dispute_statuses(conn, order.id)).values()
+    refunded = sum(income.refunded_minor for income in incomes if income.settles)
+    now = replace(
+        order,
+        hold=domain.hold_of(order, incomes, has_failed_refund=has_failed),
+        dispute=_dispute(order, domain.gravest(statuses)),
+        refunded_minor=refunded,
+        fulfilment=_fulfilment(order, incomes),
+    )
+    if now != order:
+        await store.update_facts(conn, now)
+        await _tell(conn, order, now, actor)
+    return now
+
+
+async def record(conn: Connection, order: Order, what: str, reason: str | None, actor: str = STRIPE) -> None:
+    """In the order's timeline and in the audit trail."""
+    await store.insert_timeline(conn, order.id, what, actor=actor, reason=reason)
+    action = f"order.{what.replace(' ', '_')}"
+    await audit(conn, actor=actor, action=action, subject=f"order {order.id}", reason=reason)
+
+
+def _dispute(order: Order, to: DisputeState) -> DisputeState:
+    return order.dispute if to is order.dispute else domain.moved(DISPUTE_MOVES, order.dispute, to)
+
+
+def _fulfilment(order: Order, incomes: list[Income]) -> Fulfilment:
+    """What is wholly given back before anything was sent will not be sent."""
+    is_given_back = any(income.settles and income.left_minor <= 0 for income in incomes)
+    if order.payment is PaymentState.PAID and order.fulfilment is Fulfilment.NONE and is_given_back:
+        return domain.moved(domain.FULFILMENT_MOVES, order.fulfilment, Fulfilment.CANCELLED)
+    return order.fulfilment
+
+
+async def _tell(conn: Connection, was: Order, now: Order, actor: str) -> None:
+    lines = await store.select_lines(conn, now)
+    told = facts(now, lines)
+    if now.hold is Hold.NONE and was.hold is not Hold.NONE:
+        await record(conn, now, "released", was.hold, actor)
+        await outbox.stage(conn, OrderReleased(order=told, reason=was.hold))
+        HOLDS.labels(reason=was.hold, outcome="released").inc()
+    elif now.hold is not was.hold:
+        await record(conn, now, "held", now.hold, actor)
+        await outbox.stage(conn, OrderHeld(order=told, reason=now.hold))
+        HOLDS.labels(reason=now.hold, outcome="held").inc()
+    if now.dispute is not was.dispute:
+        await record(conn, now, "disputed", now.dispute, actor)
+        due_at = await refund_store.select_evidence_due(conn, now.id)
+        await outbox.stage(conn, OrderDisputed(order=told, dispute=now.dispute, due_at=due_at))
+    if now.fulfilment is not was.fulfilment:
+        await record(conn, now, "cancelled", "all of it was given back", actor)

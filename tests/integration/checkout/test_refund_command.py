@@ -1,0 +1,69 @@
+"""`python -m deploy.ops refund` as an operator runs it, and the staff route, which lets nobody in yet."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from shared.ids import uuid7
+from tests.integration.checkout.money import a_paid_order, given_back, order_id_of, quiet, refunds_of, row_of, want
+
+ROOT = Path(__file__).parents[3]
+
+
+async def ops(database, amqp_url, *arguments: str) -> tuple[int, str]:
+    env = {
+        "PATH": os.environ["PATH"],
+        "OPS_DATABASE_URL": database.url("checkout"),
+        "OPS_AMQP_URL": amqp_url,
+        "OPS_ROLE_PREFIX": database.prefix,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deploy.ops", *arguments, env=env, cwd=ROOT, stdout=-1, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_the_command_says_what_it_would_do_and_does_it_only_when_told(checkout, clean, amqp_url, stripe, owner):
+    placed = await a_paid_order(checkout, stripe)
+    wish = ("refund", placed["order"]["number"], "--line", "0:1", "--reason", "one too many", "--restock")
+    code, said = await ops(clean, amqp_url, *wish)
+    assert (code, "6500 usd" in said, "Add --yes" in said) == (0, True, True), said
+    assert await refunds_of(owner, placed) == []
+    code, said = await ops(clean, amqp_url, *wish, "--yes")
+    assert (code, "is succeeded" in said) == (0, True), said
+    assert await given_back(stripe, placed) == 6500
+    assert await refunds_of(owner, placed) == [(6500, "succeeded", "ops")]
+
+
+async def test_the_command_refuses_what_can_not_be_with_a_sentence(checkout, clean, amqp_url, stripe):
+    placed = await a_paid_order(checkout, stripe)
+    number = placed["order"]["number"]
+    for wrong in (
+        ("refund", "K-0000-0000", "--reason", "x"),
+        ("refund", number, "--amount-minor", "999999", "--reason", "x"),
+        ("refund", number, "--line", "zero", "--reason", "x"),
+        ("release-hold", number, "--reason", "x"),
+    ):
+        code, said = await ops(clean, amqp_url, *wrong)
+        assert (code, said.startswith("ops: "), "Traceback" in said) == (1, True, False), said
+
+
+async def test_a_person_who_dealt_with_a_failed_refund_frees_the_order(checkout, clean, amqp_url, stripe, owner):
+    placed = await a_paid_order(checkout, stripe)
+    await stripe.post("refunds", payment_intent=placed["payment_intent_id"])
+    await want(checkout, placed)
+    await quiet(checkout)
+    assert (await row_of(owner, placed))[3] == "refund_failed"
+    code, said = await ops(clean, amqp_url, "release-hold", placed["order"]["number"], "--reason", "already done")
+    assert (code, "hold is now none" in said) == (0, True), said
+    assert (await row_of(owner, placed))[3] == "none"
+
+
+async def test_the_staff_route_lets_nobody_in_before_sign_in_exists(checkout, stripe, owner):
+    placed = await a_paid_order(checkout, stripe)
+    address = f"{checkout.url}/v1/staff/orders/{order_id_of(placed)}/refunds/{uuid7()}"
+    async with checkout.http.put(address, json={"reason": "x"}) as response:
+        assert response.status == 403
+    assert await refunds_of(owner, placed) == []

@@ -1,0 +1,109 @@
+"""Each invariant is broken on purpose, and reported by its name."""
+
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from services.monitor import actions
+from services.monitor.store import invariants
+from shared.ids import uuid7
+
+ORDER = uuid7()
+
+PAID = """
+    INSERT INTO checkout.orders (id, number, email, locale, currency, total_minor, shipping_address, payment,
+        reserved_until, expiry_due_at, paid_at) VALUES ($1, 'K-1', 'a@b.example', 'en', 'usd', 1000, '{}', 'paid',
+        now(), now(), $2)
+"""
+PAYMENT = """
+    INSERT INTO checkout.payments (payment_intent_id, order_id, status, currency, amount_minor,
+        amount_received_minor, settles) VALUES ('pi_1', $1, 'succeeded', 'usd', 1000, 1000, true)
+"""
+GOODS = """
+    INSERT INTO checkout.products (id, name, category) VALUES ('a', 'a', 'a');
+    INSERT INTO checkout.variants (sku, product_id, size, colour) VALUES ('A', 'a', 'a', 'a');
+    INSERT INTO checkout.stock (sku, on_hand) VALUES ('A', 0);
+"""
+# What breaks each invariant, as the owner, past every constraint and trigger.
+BREAKS = {
+    "money_one_settling_payment": "UPDATE checkout.payments SET settles = false",
+    "money_refunds_within_payment": "UPDATE checkout.orders SET refunded_minor = 5",
+    "money_ledger_sums_to_zero": "UPDATE checkout.ledger_entries SET amount_minor = 7 WHERE position = 1",
+    "money_ledger_equals_payments": "DELETE FROM checkout.ledger_entries; DELETE FROM checkout.ledger_transactions",
+    "stock_equals_its_journal": "UPDATE checkout.stock SET on_hand = 3",
+    "stock_reserved_equals_open_orders": "UPDATE checkout.stock SET on_hand = 3, reserved = 2",
+    "mail_paid_orders_are_confirmed": "UPDATE checkout.orders SET paid_at = now() - interval '1 hour'",
+    "events_are_published": "INSERT INTO notifier.outbox (id, type, body, staged_at)"
+    " VALUES (gen_random_uuid(), 'x', 'x', now() - interval '1 hour')",
+}
+
+
+@pytest.fixture
+async def shop(clean, owner):
+    """An order that is paid, booked and as it must be."""
+    await owner.execute(PAID, ORDER, datetime.now(UTC))
+    await owner.execute(PAYMENT, ORDER)
+    await owner.execute(GOODS)
+    async with owner.transaction():
+        transaction_id = uuid7()
+        await owner.execute(
+            "INSERT INTO checkout.ledger_transactions VALUES ($1, 'payment', 'pi_1', $2)", transaction_id, ORDER
+        )
+        for position, account, amount in ((0, "stripe_pending", 1000), (1, "sales", -1000)):
+            await owner.execute(
+                "INSERT INTO checkout.ledger_entries VALUES ($1, $2, $3, 'usd', $4)",
+                transaction_id,
+                position,
+                account,
+                amount,
+            )
+    return clean
+
+
+async def break_it(owner: asyncpg.Connection, statements: str) -> None:
+    tables = ("checkout.ledger_entries", "checkout.ledger_transactions", "checkout.stock")
+    for table in tables:
+        await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    try:
+        await owner.execute(statements)
+    finally:
+        for table in tables:
+            await owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def test_each_invariant_has_a_test_that_breaks_it():
+    assert {invariant.name for invariant in invariants.invariants()} == set(BREAKS)
+    assert all(invariant.sentence.endswith(".") for invariant in invariants.invariants())
+
+
+async def test_a_shop_that_is_as_it_must_be_breaks_none(shop):
+    assert await invariants.select_broken(shop.auditor_url) == {}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+async def test_a_broken_invariant_is_reported_by_its_name(shop, owner, name):
+    await break_it(owner, BREAKS[name])
+    assert name in await invariants.select_broken(shop.auditor_url)
+
+
+async def test_a_broken_invariant_opens_an_incident_that_names_it_and_ends_when_it_holds_again(make_desk, shop, owner):
+    desk = make_desk(auditor_url=shop.auditor_url, clear_for_s=0.01)
+    await break_it(owner, BREAKS["stock_equals_its_journal"])
+    await actions.check_invariants(desk)
+    await actions.evaluate(desk)
+    [incident] = await owner.fetch("SELECT rule, subject, summary FROM monitor.incidents")
+    assert (incident["rule"], incident["subject"]) == ("invariant_broken", "stock_equals_its_journal")
+    assert "A: 3 on hand" in incident["summary"]
+    await break_it(owner, "UPDATE checkout.stock SET on_hand = 0")
+    await actions.check_invariants(desk)
+    for _ in range(3):
+        await actions.evaluate(desk)
+    assert await owner.fetchval("SELECT count(*) FROM monitor.incidents WHERE resolved_at IS NULL") == 0
+
+
+async def test_when_the_database_can_not_be_asked_nothing_is_known(make_desk, shop):
+    desk = make_desk(auditor_url="postgresql://nobody:x@127.0.0.1:1/none")
+    desk.sightings.broken = {"a": "b"}
+    await actions.check_invariants(desk)
+    assert desk.sightings.broken is None
