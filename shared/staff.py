@@ -25,6 +25,8 @@ class Right(StrEnum):
 
     EVENTS_READ = "events.read"
     EVENTS_RESYNC = "events.resync"
+    ORDERS_REFUND = "orders.refund"
+    STOCK_ADJUST = "stock.adjust"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import asyncio
 import time
 from contextlib import AbstractAsyncContextManager
 
+from deploy.ops import actor
 from deploy.ops.settings import OpsSettings
 from services.checkout.actions import refunds, releasing
 from services.checkout.domain import Refund, RefundState, RefundWanted
@@ -17,7 +18,6 @@ from shared.db import Pool, open_pool
 from shared.errors import Invalid
 from shared.ids import uuid7
 
-ACTOR = "ops"
 LOOK_S = 0.2
 
 
@@ -29,7 +29,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     what.add_argument("--amount-minor", type=int, help="in the currency's smallest unit: 1250 for $12.50")
     what.add_argument("--line", action="append", metavar="POSITION:QUANTITY", help="pieces of a line; may be repeated")
     command.add_argument("--payment", help="the PaymentIntent, for money that did not settle the order")
-    command.add_argument("--reason", required=True, help="why; it stays in the order's timeline")
+    actor.add_to(command, is_reason_required=True)
     command.add_argument("--restock", action="store_true", help="the pieces come back on the shelf")
     command.add_argument("--yes", action="store_true", help="do it; without it, only say what would be done")
     command.add_argument("--wait-s", type=float, default=30, help="how long to wait for Stripe's answer (default: 30)")
@@ -37,7 +37,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
     command = commands.add_parser("release-hold", help="free an order whose failed refund has been dealt with")
     command.add_argument("order", help="the order's number")
-    command.add_argument("--reason", required=True, help="what was done; it stays in the order's timeline")
+    actor.add_to(command, is_reason_required=True)
     command.set_defaults(run=release_hold)
 
 
@@ -56,7 +56,7 @@ async def refund(settings: OpsSettings, arguments: argparse.Namespace) -> None:
             if not arguments.yes:
                 print("Nothing was done. Add --yes to give the money back.")
                 return
-            made = await refunds.request(conn, order_id, wanted, ACTOR)
+            made = await refunds.request(conn, order_id, wanted, arguments.actor)
         await _follow(pool, made, arguments.wait_s)
 
 
@@ -64,7 +64,7 @@ async def release_hold(settings: OpsSettings, arguments: argparse.Namespace) -> 
     """Acknowledges the order's failed refunds; a hold for another reason ends only with its cause."""
     async with _pool(settings) as pool, pool.worker() as conn:
         order_id = await store.select_order_id(conn, arguments.order)
-        order = await releasing.acknowledge(conn, order_id, ACTOR, arguments.reason)
+        order = await releasing.acknowledge(conn, order_id, arguments.actor, arguments.reason)
         print(f"order {order.number}: hold is now {order.hold}")
 
 

@@ -16,6 +16,7 @@ from shared import loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import open_pool
 from shared.web import DRAINING, make_app
+from shared.web.staff import STAFF_POOL
 
 SERVICE = "checkout"
 BUS = web.AppKey("BUS", Bus)
@@ -40,6 +41,7 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
         open_ = stack.enter_async_context
         url, connections = settings.database_url.get_secret_value(), settings.database_connections
         pool = await open_(open_pool(url, SERVICE, settings.role_prefix, connections))
+        app[STAFF_POOL] = pool
         options = Options(SERVICE, settings.retry_steps_s, settings.prefetch, settings.drain_s)
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), options))
         app[TILL] = till = Till(pool, await open_(open_stripe(settings)), settings)

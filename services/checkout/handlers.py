@@ -29,16 +29,15 @@ from shared import links
 from shared.errors import BadRequest, Forbidden, Invalid, NotFound, Unauthorized
 from shared.money import EXPONENTS
 from shared.permissions import Permission, permit
+from shared.staff import Right
 from shared.web import parse, path_uuid, reply
+from shared.web.staff import STAFF
 
 TILL = web.AppKey("TILL", Till)
 LIVE = web.AppKey("LIVE", Live)
 
 ORDER_TOKEN = "order"  # noqa: S105 (the purpose of a token, not one)
 MAIL_LINK = "mail"
-
-# Until sign-in tells who it is. The gate lets nobody through before.
-STAFF_ACTOR = "staff"
 
 COOKIE_AGE_S = 30 * 24 * 3600
 
@@ -145,13 +144,13 @@ async def _news(live: Live, watch: Watch) -> bytes:
 
 
 @routes.put("/v1/staff/orders/{id}/refunds/{refund_id}")
-@permit(Permission.STAFF)
+@permit(Permission.STAFF, Right.ORDERS_REFUND)
 async def refund_order(request: web.Request) -> web.Response:
     """Writes a refund down. The client chooses its id, so sending it again can't give the money back twice."""
     order_id, refund_id = path_uuid(request, "id"), path_uuid(request, "refund_id")
     body = await parse(request, RefundIn)
     async with request.app[TILL].pool.worker() as conn:
-        refund = await refunds.request(conn, order_id, body.wanted(refund_id), STAFF_ACTOR)
+        refund = await refunds.request(conn, order_id, body.wanted(refund_id), request[STAFF].actor)
     return reply(RefundOut.of(refund), status=202)
 
 
@@ -212,19 +211,14 @@ def _remember_token(response: web.Response, answer: PlacedOrder) -> None:
 
 
 @routes.post("/v1/staff/stock/{sku}/adjustments")
-@permit(Permission.STAFF)
+@permit(Permission.STAFF, Right.STOCK_ADJUST)
 async def adjust_stock(request: web.Request) -> web.Response:
     """A recount, a breakage, a return: with a reason and who said so, in the journal and the audit trail."""
     wanted = await parse(request, AdjustStock)
     adjustment = wanted.adjustment(request.match_info["sku"])
     pool, is_preview = request.app[TILL].pool, wanted.preview
-    before, after = await stock.adjust(pool, adjustment, _staff(request), is_preview=is_preview)
+    before, after = await stock.adjust(pool, adjustment, request[STAFF].actor, is_preview=is_preview)
     return reply(AdjustedStock.of(before, after, is_preview=is_preview), status=200 if is_preview else 201)
-
-
-def _staff(request: web.Request) -> str:
-    """Who is signed in, as the audit trail names them."""
-    return f"staff {request.get('staff_id', '')}".strip()
 
 
 def _idempotency_key(request: web.Request) -> str:

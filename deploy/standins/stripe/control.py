@@ -167,7 +167,10 @@ class Control:
         charges = self._account.charges.among("payment_intent", intent["id"])
         return {
             **{name: intent[name] for name in shown},
-            "charges": [{name: charge[name] for name in ("id", "status", "amount_captured")} for charge in charges],
+            "charges": [
+                {name: charge[name] for name in ("id", "status", "amount_captured", "amount_refunded")}
+                for charge in charges
+            ],
         }
 
     async def authenticate(self, request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.checkout.domain.pricing import Line
 from shared.errors import Conflict, Invalid
+from shared.money import round_half_up
 
 CREATE_REFUND = "create_refund"
 
@@ -121,8 +122,18 @@ def _plan(wanted: RefundWanted, lines: Sequence[Line], left: Mapping[int, int], 
                 raise Invalid(
                     f"line {position} has {left.get(position, 0)} pieces left to refund", field=f"lines.{position}"
                 )
-        amount = sum(lines[position].unit_price.amount_minor * pieces for position, pieces in wanted.lines.items())
+        amount = sum(_paid_for(lines[at], left[at], pieces) for at, pieces in wanted.lines.items())
         return RefundPlan(amount, dict(wanted.lines))
     if wanted.amount_minor is None or wanted.amount_minor == left_minor:
         return RefundPlan(left_minor, {position: pieces for position, pieces in left.items() if pieces})
     return RefundPlan(wanted.amount_minor, {})
+
+
+def _paid_for(line: Line, left: int, pieces: int) -> int:
+    """What the customer paid for the next pieces of a line, with the tax that came on top.
+
+    Taken as the difference of two shares, so that all pieces together come to the line's tax, whoever rounded when.
+    """
+    before, added, currency = line.quantity - left, line.tax.added.amount_minor, line.unit_price.currency
+    shares = [round_half_up(added * number, line.quantity, currency) for number in (before, before + pieces)]
+    return line.unit_price.amount_minor * pieces + shares[1] - shares[0]

@@ -1,7 +1,6 @@
 """Disputes and reviews: what the object says counts, not the name of the event; and every order of news ends alike."""
 
-import random
-from itertools import permutations
+from itertools import product
 
 import pytest
 
@@ -117,36 +116,69 @@ class Back(Exception):
     """Ends a transaction without keeping anything of it."""
 
 
-KINDS = ("created", "processing", "failed", "succeeded", "refunded", "disputed")
+KINDS = frozenset({"created", "processing", "failed", "succeeded", "refunded", "disputed"})
+
+# All that decides what comes next: not when it came, nor how often, nor what was said of it.
+STATE = """
+    SELECT (SELECT jsonb_agg(to_jsonb(o) - 'expiry_due_at' - 'paid_at') FROM orders o),
+           (SELECT jsonb_agg(to_jsonb(p) - 'updated_at' ORDER BY p.payment_intent_id) FROM payments p),
+           (SELECT jsonb_agg(to_jsonb(f) - 'seen' - 'at' ORDER BY f.failure_id) FROM payment_failures f),
+           (SELECT jsonb_agg(jsonb_build_array(r.payment_intent_id, r.done_at)) FROM resyncs r),
+           (SELECT jsonb_agg(jsonb_build_array(r.amount_minor, r.state)) FROM refunds r),
+           (SELECT jsonb_agg(jsonb_build_array(d.id, d.status)) FROM disputes d),
+           (SELECT jsonb_agg(jsonb_build_array(j.sku, j.reason, j.order_id) ORDER BY j.sku, j.number)
+                FROM stock_journal j),
+           (SELECT jsonb_agg(jsonb_build_array(t.kind, e.account, e.amount_minor) ORDER BY t.kind, e.account)
+                FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id),
+           (SELECT jsonb_agg(jsonb_build_array(k.type, k.number) ORDER BY k.type)
+                FROM (SELECT type, count(*) AS number FROM outbox GROUP BY type) k)
+"""
 
 
-@pytest.mark.parametrize("first", KINDS)
-async def test_every_permutation_of_the_news_ends_in_the_same_state(checkout, stripe, owner, first):
+async def test_every_permutation_of_the_news_ends_in_the_same_state(checkout, stripe):
     """Created, processing, failed, succeeded, refunded, disputed: in all 720 orders, each told once or twice.
 
-    At Stripe the payment is paid, partly refunded in the Dashboard, disputed and lost. Each permutation is told to
-    the same fresh order, in a transaction that is taken back afterwards.
+    At Stripe the payment is paid, partly refunded in the Dashboard, disputed and lost. What was told the same news and
+    stands in the same state goes on alike, so that each such state is gone on from once.
     """
-    dice = random.Random(first)
     _, placed = await checkout.place(an_order(quantity=1))
     await stripe.pay(placed["payment_intent_id"])
     await stripe.post("refunds", payment_intent=placed["payment_intent_id"], amount="500")
     await decided(stripe, await disputed(stripe, placed), "lose")
     view = await checkout.till.stripe.look_at(placed["payment_intent_id"])
-    told = 0
-    for order in (found for found in permutations(KINDS) if found[0] == first):
-        with pytest.raises(Back):
-            async with checkout.till.pool.worker() as conn:
-                for kind in order:
-                    for _ in range(dice.choice((1, 2))):
-                        await _tell(conn, kind, placed)
-                wanted = await conn.fetchrow("SELECT payment_intent_id, order_id, reason, requests FROM resyncs")
-                await resync.apply(conn, Resync(**wanted), view)
-                await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                assert await _end(conn) == (("paid", "none", "lost", "none", 500), (59, 0), [(500, "succeeded")]), order
-                told += 1
-                raise Back
-    assert told == 120
+    known: dict[tuple[object, ...], int] = {}
+
+    async def go_on(conn, told: tuple[str, ...]) -> int:
+        """How many ways lead from here to the end, which is the same for all."""
+        at = (frozenset(told), *await conn.fetchrow(STATE))
+        if at not in known:
+            known[at] = await _look_again(conn, view, told) if len(told) == len(KINDS) else 0
+            for kind, times in product(sorted(KINDS - set(told)), (1, 2)):
+                with pytest.raises(Back):
+                    async with conn.transaction():
+                        for _ in range(times):
+                            await _tell(conn, kind, placed)
+                        known[at] += await go_on(conn, (*told, kind))
+                        raise Back
+        return known[at]
+
+    with pytest.raises(Back):
+        async with checkout.till.pool.worker() as conn:
+            assert await go_on(conn, ()) == 720 * 2 ** len(KINDS)
+            raise Back
+    assert len(known) > 2 ** len(KINDS)  # the news does leave different traces on its way
+
+
+async def _look_again(conn, view, told: tuple[str, ...]) -> int:
+    """What comes after all news: a look at the payment, which puts everything right."""
+    with pytest.raises(Back):
+        async with conn.transaction():
+            wanted = await conn.fetchrow("SELECT payment_intent_id, order_id, reason, requests FROM resyncs")
+            await resync.apply(conn, Resync(**wanted), view)
+            await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            assert await _end(conn) == (("paid", "none", "lost", "none", 500), (59, 0), [(500, "succeeded")]), told
+            raise Back
+    return 1
 
 
 async def _end(conn) -> tuple:

@@ -9,6 +9,7 @@ from services.checkout.actions import resync as resyncing
 from services.checkout.domain import ChargeDisputed, RefundTooLarge, Resync
 from shared.errors import Invalid
 from shared.ids import uuid7
+from tests.integration.checkout.conftest import SKU
 from tests.integration.checkout.money import (
     a_dispute_event,
     a_paid_order,
@@ -294,7 +295,12 @@ async def test_money_for_an_expired_order_is_given_back_by_itself(checkout, stri
     _, placed = await checkout.place()
     await stripe.pay(placed["payment_intent_id"])
     await owner.execute("UPDATE checkout.orders SET payment = 'expired'")
-    await owner.execute("UPDATE checkout.stock SET reserved = 0")
+    await owner.execute(
+        "INSERT INTO checkout.stock_journal (id, sku, on_hand_change, reserved_change, reason, order_id)"
+        " VALUES (gen_random_uuid(), $1, 0, -1, 'released', $2)",
+        SKU,
+        order_id_of(placed),
+    )
     await hear(checkout, a_success(placed))
     await hear(checkout, a_success(placed))
     await quiet(checkout)

@@ -12,9 +12,9 @@ from shared.ids import uuid7
 ORDER = uuid7()
 
 PAID = """
-    INSERT INTO checkout.orders (id, number, email, locale, currency, total_minor, shipping_address, payment,
-        reserved_until, expiry_due_at, paid_at) VALUES ($1, 'K-1', 'a@b.example', 'en', 'usd', 1000, '{}', 'paid',
-        now(), now(), $2)
+    INSERT INTO checkout.orders (id, number, email, locale, currency, subtotal_minor, total_minor, shipping_address,
+        payment, reserved_until, expiry_due_at, paid_at) VALUES ($1, 'K-1', 'a@b.example', 'en', 'usd', 1000, 1000,
+        '{}', 'paid', now(), now(), $2)
 """
 PAYMENT = """
     INSERT INTO checkout.payments (payment_intent_id, order_id, status, currency, amount_minor,
@@ -23,7 +23,7 @@ PAYMENT = """
 GOODS = """
     INSERT INTO checkout.products (id, name, category) VALUES ('a', 'a', 'a');
     INSERT INTO checkout.variants (sku, product_id, size, colour) VALUES ('A', 'a', 'a', 'a');
-    INSERT INTO checkout.stock (sku, on_hand) VALUES ('A', 0);
+    INSERT INTO checkout.stock (sku) VALUES ('A');
 """
 # What breaks each invariant, as the owner, past every constraint and trigger.
 BREAKS = {

@@ -12,6 +12,7 @@ from services.checkout.domain import (
     FULFILMENT_MOVES,
     HOLD_MOVES,
     MOVES,
+    NO_TAX,
     DisputeState,
     Fulfilment,
     Hold,
@@ -20,20 +21,25 @@ from services.checkout.domain import (
     Line,
     NothingToRefund,
     Order,
+    Parts,
     PaymentState,
+    Rate,
     RefundState,
     RefundTooLarge,
     RefundWanted,
+    Tax,
 )
 from shared.errors import Invalid
 from shared.money import Money
 
 ID = UUID(int=1)
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
+NONE = Money(0, "usd")
+PARTS = Parts(Money(1000, "usd"), NONE, NONE, NONE, Tax(NONE, NO_TAX), "standard", "Delivery")
 
 
 def an_order(payment: PaymentState = PaymentState.PAID, **facts) -> Order:
-    given = {"payment": payment, "hold": Hold.NONE, "reserved_until": NOW, "placed_at": NOW, **facts}
+    given = {"payment": payment, "hold": Hold.NONE, "reserved_until": NOW, "placed_at": NOW, "parts": PARTS, **facts}
     return Order(ID, "K-1", "a@b.example", "en", Money(1000, "usd"), {}, **given)
 
 
@@ -128,6 +134,19 @@ def test_all_that_is_left_comes_with_all_pieces_that_are_left():
 
 def test_lines_cost_what_they_cost():
     assert plan(lines={0: 1, 1: 1}, restock=True) == domain.RefundPlan(700, {0: 1, 1: 1})
+
+
+@pytest.mark.parametrize(
+    ("tax_minor", "rate", "one_by_one"),
+    [(100, Rate(1111, is_included=False), [333, 334, 333]), (100, Rate(1111, is_included=True), [300, 300, 300])],
+    ids=["tax on top", "tax contained"],
+)
+def test_pieces_come_with_the_tax_on_top_of_them_to_the_last_cent(tax_minor, rate, one_by_one):
+    line = Line("A", "a", "a", 3, Money(300, "usd"), tax_minor, rate)
+    wish = RefundWanted(ID, "x", lines={0: 1})
+    given = [domain.plan_refund(wish, [line], {0: left}, 2000).amount_minor for left in (3, 2, 1)]
+    assert given == one_by_one
+    assert domain.plan_refund(RefundWanted(ID, "x", lines={0: 3}), [line], {0: 3}, 2000).amount_minor == sum(given)
 
 
 @pytest.mark.parametrize(
