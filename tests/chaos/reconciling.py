@@ -70,7 +70,7 @@ def _expect_paid(findings: Findings, intent: dict[str, Any], order: dict[str, An
 
 
 def is_given_back(intent: dict[str, Any]) -> bool:
-    """Whether the customer has all of his money again, as Stripe says: it came too late for his order, and is not lost."""
+    """Whether the customer has all of his money again, as Stripe says: money that came too late is not lost."""
     taken = sum(charge["amount_captured"] for charge in intent["charges"])
     return 0 < taken == sum(charge["amount_refunded"] for charge in intent["charges"])
 
