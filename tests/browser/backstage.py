@@ -25,12 +25,9 @@ class Backstage:
         """As if others had bought or returned some."""
         await self._change(
             """
-            WITH changed AS (
-                UPDATE checkout.stock s SET on_hand = s.reserved + $2 FROM checkout.stock before
-                WHERE s.sku = $1 AND before.sku = s.sku RETURNING s.sku, s.on_hand - before.on_hand AS change
-            )
             INSERT INTO checkout.stock_journal (id, sku, on_hand_change, reserved_change, reason)
-            SELECT gen_random_uuid(), sku, change, 0, 'adjusted' FROM changed
+            SELECT gen_random_uuid(), sku, reserved + $2 - on_hand, 0, 'recount' FROM checkout.stock
+            WHERE sku = $1 AND on_hand <> reserved + $2
             """,
             sku,
             available,
