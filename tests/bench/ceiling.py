@@ -1,17 +1,16 @@
-"""The ceiling of ingestion: the service's own app, handler and checks, where storing and publishing are nothing.
+"""The ceiling of ingestion: the service's own app with all its checks, where storing and publishing are nothing.
 
 `python -m tests.bench.ceiling`, with the environment of `services.webhooks`.
 """
 
-import asyncio
-
 from services.webhooks.actions import SERVICE
-from services.webhooks.handlers import RECEIVED, ROUTES, STORE, WEBHOOKS
+from services.webhooks.app import make
+from services.webhooks.handlers import STORE
 from services.webhooks.settings import WebhooksSettings
 from services.webhooks.store.deliveries import Delivery
 from shared import logs, tracing
 from shared.settings import load
-from shared.web import make_app, run
+from shared.web import run
 
 
 class Nothing:
@@ -25,8 +24,9 @@ def main() -> None:
     settings = load(WebhooksSettings)
     logs.configure(SERVICE, settings.log_level, settings.instance)
     tracing.configure(SERVICE, settings.instance, settings.otlp_url)
-    app = make_app(settings, ROUTES, max_body_bytes=settings.body_limit_bytes)
-    app[WEBHOOKS], app[RECEIVED], app[STORE] = settings, asyncio.Event(), Nothing()
+    app = make(settings)
+    app.cleanup_ctx.clear()  # neither database nor broker, nor any job
+    app[STORE] = Nothing()
     run(app, settings)
 
 

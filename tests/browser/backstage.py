@@ -27,7 +27,7 @@ class Backstage:
             """
             INSERT INTO checkout.stock_journal (id, sku, on_hand_change, reserved_change, reason)
             SELECT gen_random_uuid(), sku, reserved + $2 - on_hand, 0, 'recount' FROM checkout.stock
-            WHERE sku = $1 AND on_hand - reserved <> $2
+            WHERE sku = $1 AND on_hand <> reserved + $2
             """,
             sku,
             available,

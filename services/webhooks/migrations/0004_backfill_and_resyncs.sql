@@ -16,8 +16,6 @@ GRANT INSERT ON stripe_events, stripe_event_ids TO {{prefix}}_webhooks_worker;
 GRANT SELECT ON stripe_event_ids TO {{prefix}}_webhooks_worker;
 CREATE POLICY worker_adds_found ON stripe_events FOR INSERT TO {{prefix}}_webhooks_worker
     WITH CHECK (origin = 'backfill' AND state IN ('received', 'ignored') AND attempts = 0);
--- For redrives of a range and the count of hours; a block's range, so that the door hardly pays for it.
-CREATE INDEX stripe_events_by_time ON stripe_events USING brin (received_at);
 
 CREATE TABLE leaders (
     name  text PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 63),
