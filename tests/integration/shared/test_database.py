@@ -7,11 +7,12 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from services.monitor.store import invariants
 from shared import migrate, roles
 from shared.audit import audit
 from shared.db import open_pool
 from shared.ids import uuid7
-from tests.databases import new_passwords
+from tests.databases import Database, new_passwords
 
 ORDER = """
     INSERT INTO checkout.orders (id, number, email, locale, currency, total_minor, subtotal_minor, shipping_address,
@@ -190,5 +191,60 @@ async def test_without_createrole_the_command_says_what_to_run(empty):
             await roles.ensure_roles(conn, prefix)
         await conn.execute("RESET ROLE")
         await conn.execute(f"DROP ROLE {prefix}_poor")
+    finally:
+        await conn.close()
+
+
+# A shop as the first version left it: 10 ties came in, an order is open, one is paid, one was paid too late.
+OLD_SHOP = """
+    INSERT INTO checkout.products (id, name, category) VALUES ('tie', 'Tie', 'ties');
+    INSERT INTO checkout.variants (sku, product_id, size, colour) VALUES ('TIE', 'tie', 'one', 'navy');
+    INSERT INTO checkout.stock (sku, on_hand, reserved) VALUES ('TIE', 8, 2);
+    INSERT INTO checkout.orders (id, number, email, locale, currency, total_minor, shipping_address, payment, hold,
+                                 reserved_until, expiry_due_at, paid_at)
+        SELECT id::uuid, number, 'a@example.com', 'en', 'usd', 1000, '{}', payment, hold, now(), now(), paid_at
+        FROM (VALUES ('00000000-0000-7000-8000-000000000001', 'K-1', 'awaiting', 'none', NULL),
+                     ('00000000-0000-7000-8000-000000000002', 'K-2', 'paid', 'none', now()),
+                     ('00000000-0000-7000-8000-000000000003', 'K-3', 'expired', 'paid_too_late', NULL))
+            AS o (id, number, payment, hold, paid_at);
+    INSERT INTO checkout.order_lines (order_id, position, sku, name, variant, quantity, unit_price_minor)
+        SELECT id, 0, 'TIE', 'Tie', 'navy', 2, 500 FROM checkout.orders;
+    INSERT INTO checkout.stock_journal (id, sku, on_hand_change, reserved_change, reason) VALUES
+        (gen_random_uuid(), 'TIE', 10, 0, 'import');
+    INSERT INTO checkout.stock_journal (id, sku, on_hand_change, reserved_change, reason, order_id)
+        SELECT gen_random_uuid(), 'TIE', 0, 2, 'reserved', id FROM checkout.orders;
+    INSERT INTO checkout.stock_journal (id, sku, on_hand_change, reserved_change, reason, order_id)
+        SELECT gen_random_uuid(), 'TIE', CASE payment WHEN 'paid' THEN -2 ELSE 0 END, -2,
+               CASE payment WHEN 'paid' THEN 'sold' ELSE 'released' END, id
+        FROM checkout.orders WHERE payment <> 'awaiting';
+    INSERT INTO checkout.payments (payment_intent_id, order_id, status, currency, amount_minor, amount_received_minor,
+                                   settles)
+        SELECT 'pi_' || number, id, 'succeeded', 'usd', 1000, 1000, payment = 'paid'
+        FROM checkout.orders WHERE payment <> 'awaiting';
+"""
+
+
+async def test_a_shop_that_is_open_since_the_first_version_is_migrated_with_all_it_has_sold(empty):
+    url, prefix = empty
+    passwords = new_passwords(prefix)
+    conn = await asyncpg.connect(url)
+    try:
+        await roles.ensure_roles(conn, prefix)
+        await migrate._prepare(conn, prefix)
+        for migration in migrate.migrations():
+            if migration.path.name.startswith("0001_"):
+                await migrate._run(conn, migration, prefix)
+        await conn.execute(OLD_SHOP)
+        await migrate.migrate(url, prefix, passwords)
+        assert await invariants.select_broken(Database(url, prefix, passwords).auditor_url) == {}
+        orders = await conn.fetch("SELECT subtotal_minor, refunded_minor, hold FROM checkout.orders ORDER BY number")
+        assert [tuple(row) for row in orders] == [(1000, 0, "none"), (1000, 0, "none"), (1000, 0, "paid_too_late")]
+        journal = await conn.fetch("SELECT number, available_after FROM checkout.stock_journal ORDER BY number")
+        assert [row["number"] for row in journal] == [1, 2, 3, 4, 5, 6]
+        assert journal[-1]["available_after"] == 6
+        books = await conn.fetch(
+            "SELECT account, sum(amount_minor)::int AS n FROM checkout.ledger_entries GROUP BY account"
+        )
+        assert dict(books) == {"stripe_pending": 2000, "sales": -1000, "customer_credit": -1000}
     finally:
         await conn.close()

@@ -1,49 +1,13 @@
-"""HTTP bodies of checkout, in and out."""
+"""What a basket costs, and an order: as a client sends it, and as its customer sees it."""
 
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from services.checkout.domain import (
-    Adjustment,
-    Basket,
-    Line,
-    Order,
-    Parts,
-    Quote,
-    Reason,
-    Refund,
-    RefundWanted,
-    Stock,
-    Wanted,
-    reading,
-)
-from shared.money import EXPONENTS
-
-# No control characters: PostgreSQL refuses NUL, and a newline has no place in a name or a mail header.
-Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
-# Deliberately loose: the only real check of an address is a mail that arrives. What could end a header, start another
-# address or need quoting is refused.
-_LOCAL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-Email = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=254, pattern=rf"^{_LOCAL}@{_LABEL}(\.{_LABEL})+$")
-]
-Currency = Annotated[str, StringConstraints(pattern=f"^({'|'.join(sorted(EXPONENTS))})$")]
-
-
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-ShippingMethod = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
-
-
-class Incoming(BaseModel):
-    """A field we don't know is refused: a client that sends a price must learn that it counts for nothing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from services.checkout.domain import Basket, Line, Order, Parts, Quote, Wanted, reading
+from services.checkout.schemas.fields import Country, Currency, Email, Incoming, ShippingMethod, Text
 
 
 class LineIn(Incoming):
@@ -94,70 +58,6 @@ class AskQuote(Incoming):
     def basket(self) -> Basket:
         wanted = [Wanted(line.sku, line.quantity) for line in self.lines]
         return Basket(wanted, self.currency, self.country, self.region, self.shipping_method)
-
-
-class AdjustStock(Incoming):
-    """POST /v1/staff/stock/{sku}/adjustments. With `preview` nothing is changed."""
-
-    by: int = Field(ge=-1_000_000, le=1_000_000)
-    reason: Annotated[Reason, Field(strict=False)]
-    note: Text | None = None
-    preview: bool = False
-
-    def adjustment(self, sku: str) -> Adjustment:
-        return Adjustment(sku, self.by, self.reason, self.note)
-
-
-class StockOut(BaseModel):
-    on_hand: int
-    reserved: int
-    available: int
-
-    @classmethod
-    def of(cls, stock: Stock) -> "StockOut":
-        return cls(on_hand=stock.on_hand, reserved=stock.reserved, available=stock.available)
-
-
-class AdjustedStock(BaseModel):
-    sku: str
-    changed: bool
-    before: StockOut
-    after: StockOut
-
-    @classmethod
-    def of(cls, before: Stock, after: Stock, *, is_preview: bool) -> "AdjustedStock":
-        return cls(sku=before.sku, changed=not is_preview, before=StockOut.of(before), after=StockOut.of(after))
-
-
-class RefundIn(Incoming):
-    """PUT /v1/staff/orders/{id}/refunds/{refund_id}: all that is left, an amount, or pieces of lines."""
-
-    reason: Annotated[Text, StringConstraints(max_length=500)]
-    amount_minor: int | None = Field(default=None, gt=0)
-    lines: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}$")], Annotated[int, Field(gt=0)]] | None = None
-    restock: bool = False
-    payment_intent_id: Annotated[str, StringConstraints(pattern=r"^pi_[A-Za-z0-9_]{1,250}$")] | None = None
-
-    def wanted(self, refund_id: UUID) -> RefundWanted:
-        lines = None if self.lines is None else {int(at): quantity for at, quantity in self.lines.items()}
-        return RefundWanted(refund_id, self.reason, self.amount_minor, lines, self.restock, self.payment_intent_id)
-
-
-class RefundOut(BaseModel):
-    id: UUID
-    state: str
-    amount_minor: int
-    currency: str
-    reason: str
-
-    @classmethod
-    def of(cls, refund: Refund) -> "RefundOut":
-        return cls(**{name: getattr(refund, name) for name in cls.model_fields})
-
-
-class MoneyOut(BaseModel):
-    amount_minor: int
-    currency: str
 
 
 class LineOut(BaseModel):
@@ -278,24 +178,3 @@ class PlacedOrder(BaseModel):
     payment_intent_id: str
     client_secret: str
     publishable_key: str
-
-
-class VariantOut(BaseModel):
-    sku: str
-    size: str
-    colour: str
-    unit_price_minor: int
-    available: int
-
-
-class ProductOut(BaseModel):
-    id: str
-    name: str
-    category: str
-    description: str
-    variants: list[VariantOut]
-
-
-class ProductsOut(BaseModel):
-    currency: str
-    products: list[ProductOut]
