@@ -14,6 +14,7 @@ from services.checkout.domain import RESERVING, Attempt, Hold, IllegalMove, Orde
 from services.checkout.store import ledger as ledger_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
+from services.checkout.store import refunds as refund_store
 from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, Stripe, StripeBusy, StripeRefused
 from shared import outbox
 from shared.db import Connection, Pool
@@ -122,6 +123,11 @@ async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> N
     received = Received(
         payment.payment_intent_id, payment.order_id, Money(payment.amount_received_minor, payment.currency)
     )
+    if await refund_store.select_order_of(conn, payment.payment_intent_id) != order.id:
+        # It was made for another order, whatever Stripe says of it now: neither is paid by it.
+        await _book(conn, order, payment, settles=False)
+        await standing.hold(conn, order, Hold.PAYMENT_DIFFERS)
+        return
     settled = domain.settle(order, received)
     if settled.payment is not PaymentState.PAID:
         await _keep_apart(conn, order, payment)

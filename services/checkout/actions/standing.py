@@ -40,6 +40,14 @@ async def reconsider(conn: Connection, order: Order, actor: str = STRIPE) -> Ord
     return now
 
 
+async def hold(conn: Connection, order: Order, why: Hold) -> None:
+    """Holds an order for what its own payments don't show; the next news of those is what ends it."""
+    if order.hold is not why:
+        held = replace(order, hold=why)
+        await store.update_facts(conn, held)
+        await _tell(conn, order, held, STRIPE)
+
+
 async def record(conn: Connection, order: Order, what: str, reason: str | None, actor: str = STRIPE) -> None:
     """In the order's timeline and in the audit trail."""
     await store.insert_timeline(conn, order.id, what, actor=actor, reason=reason)

@@ -121,14 +121,15 @@ async def test_the_price_of_an_order_stays_what_it_was_when_the_catalogue_change
     assert (status, again) == (201, placed)
 
 
-async def test_a_cheap_intent_does_not_pay_for_an_expensive_order(checkout, stripe, owner):
-    """Failure 10: the success of another, cheaper intent names this order. It is held, and nothing leaves the shelf."""
-    _, dear = await checkout.place(an_order(quantity=5))
+@pytest.mark.parametrize("quantity", [5, 1], ids=["of a cheaper order", "of an order of the same price"])
+async def test_the_intent_of_one_order_does_not_pay_for_another(checkout, stripe, owner, quantity):
+    """Failure 10: the success of another intent names this order. It is held, and nothing leaves the shelf."""
+    _, dear = await checkout.place(an_order(quantity=quantity))
     _, cheap = await checkout.place()
     paid = a_success({**dear, "payment_intent_id": cheap["payment_intent_id"]}, amount_received_minor=6500)
     await hear(checkout, paid)
     assert await state_of(owner, dear) == ("awaiting", "payment_differs")
-    assert await stock_of(owner) == (60, 6)
+    assert await stock_of(owner) == (60, quantity + 1)
 
 
 async def test_a_country_without_a_zone_is_a_clear_refusal(islands, owner):

@@ -357,7 +357,7 @@ async def test_late_money_that_a_person_gave_back_already_is_not_given_back_agai
 async def test_the_wrong_money_waits_for_a_person_and_the_order_ends_once_it_was_given_back(checkout, stripe, owner):
     _, placed = await checkout.place()
     await stripe.pay(placed["payment_intent_id"])
-    await owner.execute("UPDATE checkout.orders SET total_minor = total_minor + 1")
+    await owner.execute("UPDATE checkout.orders SET total_minor = total_minor + 1, shipping_minor = 1")
     await hear(checkout, a_success(placed))
     assert (await row_of(owner, placed))[3] == "payment_differs"
     assert await refunds_of(owner, placed) == []
