@@ -40,13 +40,13 @@ async def test_what_was_missed_while_the_service_was_away_is_fetched_and_publish
     async with open_door(**asking):
         messages = await heard.at_least(3, "payment.succeeded")
         (news,) = await heard.at_least(1, "webhook.backfilled")
-        found = await rows.until("published", 3)
+        found = await rows.until("published", 6)  # each payment, and what Stripe took for it
     told = [events.decode(message.body) for message in messages]
     assert {each.payment.payment_intent_id for each in told} == set(paid)
     assert {row["origin"] for row in found} == {"backfill"}
     assert {(row["client_address"], row["headers"]) for row in found} == {(None, "{}")}
     said = events.decode(news.body)
-    assert said.events == 3
+    assert said.events == 6
     assert said.oldest <= said.newest <= datetime.now(UTC)
 
 
