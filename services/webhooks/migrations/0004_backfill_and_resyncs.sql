@@ -16,6 +16,7 @@ GRANT INSERT ON stripe_events, stripe_event_ids TO {{prefix}}_webhooks_worker;
 GRANT SELECT ON stripe_event_ids TO {{prefix}}_webhooks_worker;
 CREATE POLICY worker_adds_found ON stripe_events FOR INSERT TO {{prefix}}_webhooks_worker
     WITH CHECK (origin = 'backfill' AND state IN ('received', 'ignored') AND attempts = 0);
+CREATE POLICY worker_adds_found ON stripe_event_ids FOR INSERT TO {{prefix}}_webhooks_worker WITH CHECK (true);
 
 CREATE TABLE leaders (
     name  text PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 63),
