@@ -11,8 +11,6 @@ from pydantic import SecretStr
 from services.webhooks import domain
 from services.webhooks.actions import group_commit
 from services.webhooks.actions.group_commit import GroupCommit, Limits, NotStorable, NotStored, Overloaded
-from services.webhooks.app import RECEIVED
-from services.webhooks.handlers import STORE
 from services.webhooks.store.deliveries import Delivery
 from shared import events
 from shared.db import open_session
@@ -82,7 +80,7 @@ async def test_each_of_a_batch_has_the_outcome_it_would_have_had_alone(held, row
         *("received", "duplicate", "duplicate", "replayed", "received", "body_changed"),
         *("ignored", "other_mode", "replayed"),
     ]
-    assert sorted(await rows.staged()) == ["security.event_body_changed", "security.livemode_mismatch"]
+    assert sorted(await rows.staged()) == ["security.event_body_changed"]  # the guard tells of the other mode
     assert await rows.count() == (5, 5)
     assert body_of(changed) in [row["body"] for row in await rows.all()]
 
@@ -227,8 +225,6 @@ async def test_an_answer_of_the_overloaded_says_when_to_come_back(open_door, cle
         for body in bodies:
             while (await door.post(body, signature(body)))[0] != 200:
                 await asyncio.sleep(0.01)
-        assert door.app[STORE] is not None
-        assert door.app[RECEIVED].is_set()
 
 
 async def test_another_api_version_is_stored_published_flagged_and_told_once_an_hour(door, rows, heard):

@@ -27,6 +27,7 @@ def environment(clean, amqp_url):
         "WEBHOOKS_ROLE_PREFIX": clean.prefix,
         "WEBHOOKS_STRIPE_SECRETS": SECRET,
         "WEBHOOKS_LIVEMODE": "false",
+        "WEBHOOKS_EXTRA_SENDERS": "127.0.0.0/8",
     }
 
 
