@@ -143,6 +143,11 @@ async def test_a_database_that_was_away_makes_a_look_due_at_once(stripe, open_do
         await stripe.sends_to(door.url, PAID)
         await stripe.pay()
         await rows.until("published", 1)
+
+        async def is_up():  # who has never been up can't have been away
+            return await rows.auditor.fetchval("SELECT seen_at IS NOT NULL FROM webhooks.backfill")
+
+        await until(is_up)
         before = (await stripe.control("GET", "state"))["events_undelivered"]  # a slow machine refuses the first, too
         await wire.cut()
         await stripe.pay(2)  # the stand-in of these tests tries once
