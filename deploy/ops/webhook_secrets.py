@@ -115,8 +115,9 @@ async def _show(pool: Pool, secrets: tuple[SigningSecret, ...]) -> None:
         used = f"last used {_ago(now - last)} ago, {requests} requests in all" if last else "never used"
         print(f"{secret.name:20} {state:28} {used}")
     wanted = [secret.name for secret in usable(secrets, now)]
+    expired = {secret.name for secret in secrets} - set(wanted)  # held or not, they don't count
     for held in keyrings:
-        has_all = [name for name in held.names if name in wanted] == wanted and held.problem is None
+        has_all = [name for name in held.names if name not in expired] == wanted and held.problem is None
         verdict = "holds what the file says" if has_all else f"holds {', '.join(held.names)}"
         print(f"{held.instance:20} {verdict}{f'; the file: {held.problem}' if held.problem else ''}")
     if not keyrings:
