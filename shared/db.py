@@ -128,6 +128,7 @@ def is_database_away(error: BaseException) -> bool:
         OSError,
         TimeoutError,
         asyncpg.PostgresConnectionError,  # class 08
+        asyncpg.InvalidAuthorizationSpecificationError,  # class 28: not let in, as while a password is changed
         asyncpg.InterfaceError,  # closed under our hands
         asyncpg.OperatorInterventionError,  # class 57: shut down, crashed, still starting, cancelled
         asyncpg.InsufficientResourcesError,  # class 53: too many connections, disk full

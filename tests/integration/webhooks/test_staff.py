@@ -309,7 +309,7 @@ async def test_what_an_event_says_is_never_markup(door, ada):
 
 
 async def test_events_are_found_by_what_people_have_in_hand(door, ada, rows, owner):
-    events = [an_event() for _ in range(3)] + [an_event("charge.refunded", {"id": "ch_1"})]
+    events = [an_event() for _ in range(3)] + [an_event("customer.created", {"id": "cus_1"})]
     for event in events:
         await door.deliver(event)
     await rows.until("published", 3)
@@ -318,7 +318,7 @@ async def test_events_are_found_by_what_people_have_in_hand(door, ada, rows, own
         f"event={events[1]['id']}": [events[1]],
         f"object={first['id']}": [events[0]],
         f"order={first['metadata']['order_id']}": [events[0]],
-        "type=charge.refunded": [events[3]],
+        "type=customer.created": [events[3]],
         "state=ignored": [events[3]],
         "state=published&type=payment_intent.succeeded": events[:3],
         "since=2020-01-01T00:00&until=2999-01-01T00:00": events,
