@@ -15,7 +15,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
-from shared import metrics, topology
+from shared import metrics, tasks, topology
 from shared.consuming import Consumer, Delivery
 from shared.db import Pool
 from shared.errors import Unavailable
@@ -235,6 +235,4 @@ async def open_bus(url: str, options: Options) -> AsyncIterator[Bus]:
         yield bus
     finally:
         await bus.drain()
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await tasks.end(task)

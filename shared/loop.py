@@ -8,7 +8,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from shared import metrics
+from shared import metrics, tasks
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,4 @@ async def running(name: str, job: Job, rest_s: float, drain_s: float = 10.0) -> 
     finally:
         stop.set()
         await asyncio.wait({task}, timeout=drain_s)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await tasks.end(task)

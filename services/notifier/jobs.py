@@ -5,7 +5,7 @@ import logging
 
 from services.notifier import actions
 from services.notifier.actions import Claim, Post
-from shared import inbox, outbox
+from shared import inbox, outbox, tasks
 from shared.db import Pool
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,7 @@ class Desk:
             if running:
                 await asyncio.wait(running, timeout=min(self._post.settings.drain_s, LONGEST_FINISH_S))
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await tasks.end(*running)
 
 
 async def send_due(post: Post) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 
 from aiohttp import web
 
-from shared import tracing
+from shared import tasks, tracing
 from shared.settings import ServiceSettings
 from shared.web.keys import DRAINING, RUNNING
 from shared.web.wire import Runner
@@ -67,8 +67,7 @@ async def _unless(told_to_stop: asyncio.Event, starting: Coroutine[None, None, N
     if start.done():
         start.result()
         return True
-    start.cancel()
-    await asyncio.wait({start})
+    await tasks.end(start)
     return False
 
 

@@ -19,6 +19,12 @@ class Seen:
     name: str
 
 
+def without_parent(spans: list[Seen]) -> list[str]:
+    """The names of the spans whose parent is none of them."""
+    ids = {span.span_id for span in spans}
+    return [span.name for span in spans if span.parent_id not in ids]
+
+
 class Collector:
     def __init__(self) -> None:
         self.spans: list[Seen] = []
@@ -37,16 +43,20 @@ class Collector:
         finally:
             await runner.cleanup()
 
-    async def until_trace_has(self, trace_id: str, names: set[str], within_s: float = 20) -> list[Seen]:
-        """The spans of a trace, once there is one of each of these names."""
+    async def until_whole(self, trace_id: str, names: set[str], within_s: float = 30) -> list[Seen]:
+        """The spans of a trace, once there is one of each name, and each hangs on another one but for the first.
+
+        Each process sends its spans in batches of its own: a parent may come later than its child.
+        """
         deadline = time.monotonic() + within_s
         while True:
             found = [span for span in self.spans if span.trace_id == trace_id]
             missing = names - {span.name for span in found}
-            if not missing:
+            roots = without_parent(found)
+            if not missing and len(roots) == 1:
                 return found
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the trace lacks {missing} and has {sorted(span.name for span in found)}")
+                raise TimeoutError(f"the trace lacks {missing}, starts with {roots}, has {[s.name for s in found]}")
             await asyncio.sleep(0.1)
 
     async def _take(self, request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from uuid import UUID
 from services.checkout.domain import Line, Order
 from services.checkout.settings import CheckoutSettings
 from services.checkout.store import orders as store
+from shared import tasks
 from shared.db import Pool
 from shared.errors import Unavailable
 from shared.metrics import HTTP_REFUSED, gauge
@@ -100,9 +101,7 @@ class Live:
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await tasks.end(task)
 
     async def _end_with(self, draining: asyncio.Event) -> None:
         await draining.wait()

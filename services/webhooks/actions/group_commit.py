@@ -18,7 +18,7 @@ import asyncpg
 
 from services.webhooks.actions import storing
 from services.webhooks.store.deliveries import Delivery
-from shared import metrics
+from shared import metrics, tasks
 from shared.db import Connection, is_database_away
 from shared.errors import AppError, Unavailable
 
@@ -231,13 +231,11 @@ def _refuse(waiting: _Waiting, error: Exception) -> None:
 @contextlib.asynccontextmanager
 async def running(commits: GroupCommit, writers: int, drain_s: float) -> AsyncIterator[GroupCommit]:
     """Runs so many writers while the block lasts; then what waits is stored and answered, within `drain_s`."""
-    tasks = [asyncio.create_task(commits.write(), name=f"writer {number}") for number in range(writers)]
+    running = [asyncio.create_task(commits.write(), name=f"writer {number}") for number in range(writers)]
     try:
         await commits.wait_connected()
         yield commits
     finally:
         commits.close()
-        await asyncio.wait(tasks, timeout=drain_s)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(running, timeout=drain_s)
+        await tasks.end(*running)
