@@ -17,7 +17,7 @@ demo: setup
 	@$(BIN)/python -m deploy.demo $(if $(ONCE),--once)
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos

@@ -24,13 +24,18 @@ ARGUMENTS = [
 ]
 
 
-def find(report: Callable[[str], None]) -> Path:
-    """Chromium from PATH; as root on Debian its package is installed first."""
+def install_missing(report: Callable[[str], None]) -> None:
+    """Where Chromium isn't here, Debian's package if we may; should that fail, the test that needs it says so."""
     if shutil.which("chromium") is None and debian.may_install():
         try:
             debian.install(["chromium"], report)
         except debian.InstallFailed as error:
             report(str(error))
+
+
+def find(report: Callable[[str], None]) -> Path:
+    """Chromium from PATH, installed first where that may be done."""
+    install_missing(report)
     found = shutil.which("chromium")
     if found is None:
         missing = "Chromium is not here: install Debian's `chromium` package, or put chromium on PATH"

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, settings
 from deploy.demo.backing import EX_CONFIG, Backing, NoBacking, start
 from deploy.standins.slack.standin import SlackStandIn
 from deploy.standins.smtp.standin import SmtpStandIn
+from tests.reporting import reporting
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.parallel", "tests.conformance.account"]
 
 # A busy machine is no bug: an example may take as long as it needs.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,15 +20,8 @@ settings.load_profile("untimed")
 @pytest.fixture(scope="session")
 def backing(pytestconfig: pytest.Config) -> Iterator[Backing]:
     """One PostgreSQL and one RabbitMQ for the whole run: the broker alone takes ten seconds to start."""
-    terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-
-    def report(line: str) -> None:
-        if terminal is not None:
-            terminal.ensure_newline()
-            terminal.write_line(line)
-
     try:
-        with start(report, durable=False) as running:
+        with start(reporting(pytestconfig), durable=False) as running:
             yield running
     except NoBacking as error:
         pytest.exit(f"\n{error}", returncode=EX_CONFIG)

@@ -59,11 +59,10 @@ def start(report: Report, *, durable: bool = True) -> Iterator[Backing]:
 
     `durable=False` is for tests: PostgreSQL then does not wait for the disk.
     """
-    given_database = os.environ.get("DATABASE_URL", "")
-    given_broker = os.environ.get("AMQP_URL", "")
+    given_database, given_broker = _given()
     if given_broker and not _is_broker(given_broker):
         raise NoBacking("AMQP_URL leads to no broker that answers")
-    _install_missing(given_database, given_broker, report)
+    install_missing(report)
     with _orderly_end(), ExitStack() as stack, ThreadPoolExecutor(2) as threads:
         started_postgres = None if given_database else threads.submit(_start_postgres, stack, durable, report)
         started_rabbitmq = None if given_broker else threads.submit(_start_rabbitmq, stack, report)
@@ -82,7 +81,13 @@ def start(report: Report, *, durable: bool = True) -> Iterator[Backing]:
         )
 
 
-def _install_missing(given_database: str, given_broker: str, report: Report) -> None:
+def _given() -> tuple[str, str]:
+    return os.environ.get("DATABASE_URL", ""), os.environ.get("AMQP_URL", "")
+
+
+def install_missing(report: Report) -> None:
+    """See to it that `start` finds the programs it needs. Raises NoBacking where they can't be had."""
+    given_database, given_broker = _given()
     missing = {}
     if not given_database and postgresql.find_binaries() is None:
         missing["postgresql"] = f"PostgreSQL {postgresql.OLDEST} or later"

@@ -15,6 +15,7 @@ from deploy.demo.watching import Watcher
 from tests import chromium
 from tests.browser.backstage import Backstage
 from tests.browser.window import Window
+from tests.reporting import reporting
 
 SIZES = {
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
@@ -51,8 +52,7 @@ async def stage(backing) -> AsyncIterator[Stage]:
 
 @pytest.fixture(scope="package")
 async def browser(pytestconfig) -> AsyncIterator[Browser]:
-    terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    program = chromium.find(lambda line: terminal.write_line(line) if terminal else None)
+    program = chromium.find(reporting(pytestconfig))
     expect.set_options(timeout=10_000)
     async with chromium.running(program) as running:
         yield running

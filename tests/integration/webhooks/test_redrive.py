@@ -144,8 +144,7 @@ async def test_dead_letters_of_all_queues_are_previewed_first(clean, amqp_url, h
         channel = await connection.channel()
         await topology.declare(channel, (5, 30, 300), topology.QUEUES)
         for name in topology.QUEUES:
-            await channel.queue_delete(topology.dead_queue(name))
-        await topology.declare(channel, (5, 30, 300), topology.QUEUES)
+            await (await channel.get_queue(topology.dead_queue(name))).purge()
         dead = topology.dead_queue("checkout.on_mail")
         await channel.default_exchange.publish(aio_pika.Message(b"{}", message_id="m"), routing_key=dead)
         code, said = await ops(clean, amqp_url, "redrive", "--all")
