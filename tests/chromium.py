@@ -1,5 +1,6 @@
 """Debian's Chromium. On a person's machine its absence skips a test; in CI it fails it."""
 
+import ctypes
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -25,20 +26,30 @@ ARGUMENTS = [
 
 
 def install_missing(report: Callable[[str], None]) -> None:
-    """Where Chromium isn't here, Debian's package if we may; should that fail, the test that needs it says so."""
-    if shutil.which("chromium") is None and debian.may_install():
+    """Debian's packages for what isn't here, if we may; should that fail, the test that needs it says so."""
+    packages = _missing()
+    if packages and debian.may_install():
         try:
-            debian.install(["chromium"], report)
+            debian.install(packages, report)
         except debian.InstallFailed as error:
             report(str(error))
+
+
+def _missing() -> list[str]:
+    packages = [] if shutil.which("chromium") else ["chromium"]
+    try:
+        ctypes.CDLL("libatomic.so.1")  # Playwright's own driver needs it, and a bare Debian lacks it
+    except OSError:
+        packages.append("libatomic1")
+    return packages
 
 
 def find(report: Callable[[str], None]) -> Path:
     """Chromium from PATH, installed first where that may be done."""
     install_missing(report)
     found = shutil.which("chromium")
-    if found is None:
-        missing = "Chromium is not here: install Debian's `chromium` package, or put chromium on PATH"
+    if found is None or _missing():
+        missing = f"The browser's tests need Debian's {' and '.join(_missing())} (or chromium on PATH)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
     return Path(found)
 
