@@ -12,15 +12,17 @@ from deploy.demo import backing
 from tests import chromium
 from tests.reporting import reporting
 
-#: The suite waits more than it computes, but its browser and its broker compute.
+#: As many as the processors of the smallest machine that has to play the suite in time; each brings a broker along.
 PROCESSES = 2
 
 
+@pytest.hookimpl(optionalhook=True)  # there may be a run without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process where the broker is given: its queues bear the product's names and can't be shared."""
     return 0 if os.environ.get("AMQP_URL") else PROCESSES
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     report = reporting(config)
     try:

@@ -231,11 +231,11 @@ def _refuse(waiting: _Waiting, error: Exception) -> None:
 @contextlib.asynccontextmanager
 async def running(commits: GroupCommit, writers: int, drain_s: float) -> AsyncIterator[GroupCommit]:
     """Runs so many writers while the block lasts; then what waits is stored and answered, within `drain_s`."""
-    running = [asyncio.create_task(commits.write(), name=f"writer {number}") for number in range(writers)]
+    writing = [asyncio.create_task(commits.write(), name=f"writer {number}") for number in range(writers)]
     try:
         await commits.wait_connected()
         yield commits
     finally:
         commits.close()
-        await asyncio.wait(running, timeout=drain_s)
-        await tasks.end(*running)
+        await asyncio.wait(writing, timeout=drain_s)
+        await tasks.end(*writing)
