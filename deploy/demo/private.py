@@ -26,21 +26,37 @@ class ServerFailed(Exception):
     """A private server could not be started; the message ends with the last lines of its log."""
 
 
+#: Port → the socket that keeps it for this process, whether or not its server happens to run.
+_kept: dict[int, socket.socket] = {}
+
+
 def free_ports(count: int) -> list[int]:
-    """Distinct ports of 127.0.0.1 that nobody listens on just now."""
-    open_sockets: list[socket.socket] = []
+    """Distinct ports of 127.0.0.1 that nobody has, and that nobody else who asks here gets while this process lives.
+
+    Two suites on one machine would otherwise be given the same port, one of them while its server is still starting
+    or is started again, and would then talk to each other's services without noticing.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.choice(PORTS)  # noqa: S311 -- no secret, a port
+        if port not in _kept and _keep(port):
+            ports.append(port)
+    return ports
+
+
+def _keep(port: int) -> bool:
+    """Bind it without listening. That shuts out whoever binds without SO_REUSEADDR, as the next line does; a server,
+    which binds with it, may listen there again and again.
+    """
+    candidate = socket.socket()
     try:
-        while len(open_sockets) < count:
-            candidate = socket.socket()
-            try:
-                candidate.bind(("127.0.0.1", random.choice(PORTS)))  # noqa: S311 -- no secret, a port
-                open_sockets.append(candidate)
-            except OSError:
-                candidate.close()
-        return [each.getsockname()[1] for each in open_sockets]
-    finally:
-        for each in open_sockets:
-            each.close()
+        candidate.bind(("127.0.0.1", port))
+    except OSError:
+        candidate.close()
+        return False
+    candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _kept[port] = candidate
+    return True
 
 
 def user_for(name: str) -> str | None:

@@ -66,8 +66,12 @@ class Backstage:
         """Order a fault of Stripe's stand-in."""
         await self.watcher.control("POST", "faults", fault)
 
-    async def events_come_late(self, delay_s: float) -> None:
-        await self.watcher.control("POST", "deliveries/rules", {"delay_s": delay_s})
+    async def events_are_held(self) -> None:
+        """Stripe's events stay there until the weather is fair again."""
+        await self.watcher.control("POST", "deliveries/rules", {"hold": True})
+
+    async def events_come(self) -> None:
+        await self.watcher.control("DELETE", "deliveries/rules")
 
     async def fair_weather(self) -> None:
         await self.watcher.control("DELETE", "faults")

@@ -9,24 +9,27 @@ from tests.browser.window import CHALLENGED, Window
 
 async def test_the_page_changes_by_itself_when_the_payment_is_settled(window: Window, backstage):
     """Stripe's events come late: meanwhile the page says that it is confirming; then it thanks, without a reload."""
-    await backstage.events_come_late(1.5)
+    await backstage.events_are_held()
     await window.order()
     await window.pay()
     await window.sees_state("confirming", "We are confirming your payment")
     await window.page.evaluate("window.isTheSamePage = true")
+    await backstage.events_come()
     await window.sees_thanks()
     assert await window.page.evaluate("window.isTheSamePage")
     assert sum("/events" in each for each in window.asked) == 1  # told over one stream, not asked for
 
 
 async def test_reloading_while_waiting_goes_on_waiting(open_window, backstage):
-    await backstage.events_come_late(2)
+    await backstage.events_are_held()
     window = await open_window("phone")
     await window.order()
     await window.pay()
     await window.sees_state("confirming", "We are confirming your payment")
     await window.page.reload()
     await expect(window.page.get_by_role("heading", level=1)).not_to_have_text("The payment was not completed")
+    await window.sees_state("confirming", "We are confirming your payment")
+    await backstage.events_come()
     await window.sees_thanks()
 
 

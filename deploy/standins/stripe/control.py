@@ -16,7 +16,7 @@ from deploy.standins.stripe.control_time import TimeControl
 from deploy.standins.stripe.delivery import Deliverer
 from deploy.standins.stripe.errors import Refusal
 from deploy.standins.stripe.faults import Fault
-from deploy.standins.stripe.rules import Rules, Weather
+from deploy.standins.stripe.rules import Rules
 
 Made = TypeVar("Made", Fault, Rules)
 
@@ -121,13 +121,13 @@ class Control:
     async def set_rules(self, request: web.Request) -> web.Response:
         """Replaces all rules; what is not named is off."""
         try:
-            self._deliverer.weather = Weather(_read(Rules, await body_of(request)))
+            self._deliverer.change_weather(_read(Rules, await body_of(request)))
         except (TypeError, ValueError) as error:
             return reply({"error": str(error)}, 400)
         return reply(_rules(self._deliverer.weather.rules))
 
     async def clear_rules(self, _request: web.Request) -> web.Response:
-        self._deliverer.weather = Weather(Rules())
+        self._deliverer.change_weather(Rules())
         return reply(_rules(self._deliverer.weather.rules))
 
     async def show_endpoints(self, _request: web.Request) -> web.Response:

@@ -41,6 +41,7 @@ class Deliverer:
         self._account = account
         self._config = account.config
         self.weather = Weather(Rules(seed=account.config.seed))
+        self._held: list[Attempt] = []
         self.log: deque[dict[str, Any]] = deque(maxlen=account.config.delivery_log_length)
         self._due: asyncio.Queue[Attempt] = asyncio.Queue()
         self.in_flight = 0
@@ -65,13 +66,21 @@ class Deliverer:
 
     @property
     def waiting(self) -> int:
-        return self._due.qsize() + self.in_flight
+        return self._due.qsize() + self.in_flight + len(self._held)
 
     def reset(self) -> None:
         self.weather = Weather(Rules(seed=self._config.seed))
+        self._held.clear()
         self.log.clear()
         while not self._due.empty():  # the workers hold on to this queue
             self._due.get_nowait()
+
+    def change_weather(self, rules: Rules) -> None:
+        """From now on these rules hold; what the old ones held back is due unless these do so too."""
+        self.weather = Weather(rules)
+        held, self._held = self._held, []
+        for attempt in held:
+            self._send_later(attempt, 0.0)
 
     def announce(self, event: Json) -> None:
         wanted = [point for point in self.endpoints if _wants(point, event["type"])]
@@ -93,7 +102,9 @@ class Deliverer:
         return len(self.endpoints) * copies
 
     def _send_later(self, attempt: Attempt, delay_s: float) -> None:
-        if delay_s <= 0:
+        if self.weather.rules.hold:
+            self._held.append(attempt)
+        elif delay_s <= 0:
             self._due.put_nowait(attempt)
         else:
             self._account.clock.later(delay_s, lambda: self._due.put_nowait(attempt))

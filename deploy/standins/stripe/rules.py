@@ -14,6 +14,7 @@ class Rules:
     lose_next: int = 0  # the next so many events are never delivered
     fail_probability: float = 0.0  # of one attempt getting lost on the way; it is tried again
     fail_next: int = 0  # the next so many attempts get lost on the way
+    hold: bool = False  # every delivery stays here until the rule is lifted
     seed: int = 1
 
 

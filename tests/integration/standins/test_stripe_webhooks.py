@@ -169,6 +169,17 @@ async def test_events_are_late_by_rule(start: Start, receiver: Receiver) -> None
     assert time.monotonic() - began >= 0.3
 
 
+async def test_held_events_come_when_the_rule_is_lifted(start: Start, receiver: Receiver) -> None:
+    stand_in = await started(start, receiver)
+    await stand_in.control("POST", "/deliveries/rules", {"hold": True})
+    await customers(stand_in, 3)
+    await asyncio.sleep(0.15)
+    assert receiver.got == []
+    assert (await stand_in.control("GET", "/state"))["deliveries_waiting"] == 3
+    await stand_in.control("DELETE", "/deliveries/rules")
+    await receiver.wait_for(3)
+
+
 async def test_lost_events_stay_lost_until_they_are_resent(start: Start, receiver: Receiver) -> None:
     stand_in = await started(start, receiver)
     await stand_in.control("POST", "/deliveries/rules", {"lose_next": 2})
