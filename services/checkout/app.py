@@ -29,7 +29,7 @@ def make(settings: CheckoutSettings) -> web.Application:
     """The service as an application that opens its resources when it starts."""
     app = make_app(
         settings,
-        handlers.routes,
+        handlers.ROUTES,
         ready_checks={"database": lambda: _is_reachable(app), "broker": lambda: _is_connected(app)},
     )
     app.cleanup_ctx.append(partial(_running, settings))

@@ -1,4 +1,4 @@
-"""The routes of checkout: translate, call one action, answer."""
+"""The routes of a customer: what there is and what it costs, an order, how it stands."""
 
 import asyncio
 import contextlib
@@ -9,32 +9,17 @@ from uuid import UUID
 from aiohttp import web
 
 from services.checkout import pages
-from services.checkout.actions import catalogue, orders, pricing, refunds, stock
+from services.checkout.actions import catalogue, orders, pricing
 from services.checkout.actions.live import Live, Watch
 from services.checkout.actions.orders import Placed, Till
 from services.checkout.domain import Line, Order
-from services.checkout.schemas import (
-    AdjustedStock,
-    AdjustStock,
-    AskQuote,
-    Currency,
-    OrderOut,
-    PlacedOrder,
-    PlaceOrder,
-    QuoteOut,
-    RefundIn,
-    RefundOut,
-)
+from services.checkout.handlers.keys import LIVE, TILL
+from services.checkout.schemas import AskQuote, Currency, OrderOut, PlacedOrder, PlaceOrder, QuoteOut
 from shared import links
 from shared.errors import BadRequest, Forbidden, Invalid, NotFound, Unauthorized
 from shared.money import EXPONENTS
 from shared.permissions import Permission, permit
-from shared.staff import Right
 from shared.web import parse, path_uuid, reply
-from shared.web.staff import STAFF
-
-TILL = web.AppKey("TILL", Till)
-LIVE = web.AppKey("LIVE", Live)
 
 ORDER_TOKEN = "order"  # noqa: S105 (the purpose of a token, not one)
 MAIL_LINK = "mail"
@@ -143,17 +128,6 @@ async def _news(live: Live, watch: Watch) -> bytes:
     return f"id: {version}\nevent: order\ndata: {OrderOut.of(order, lines).model_dump_json()}\n\n".encode()
 
 
-@routes.put("/v1/staff/orders/{id}/refunds/{refund_id}")
-@permit(Permission.STAFF, Right.ORDERS_REFUND)
-async def refund_order(request: web.Request) -> web.Response:
-    """Writes a refund down. The client chooses its id, so sending it again can't give the money back twice."""
-    order_id, refund_id = path_uuid(request, "id"), path_uuid(request, "refund_id")
-    body = await parse(request, RefundIn)
-    async with request.app[TILL].pool.worker() as conn:
-        refund = await refunds.request(conn, order_id, body.wanted(refund_id), request[STAFF].actor)
-    return reply(RefundOut.of(refund), status=202)
-
-
 @routes.get("/orders/{id}")
 @permit(Permission.ORDER_TOKEN)
 async def show_order_page(request: web.Request) -> web.Response:
@@ -208,17 +182,6 @@ def _remember_token(response: web.Response, answer: PlacedOrder) -> None:
         httponly=True,
         samesite="Lax",
     )
-
-
-@routes.post("/v1/staff/stock/{sku}/adjustments")
-@permit(Permission.STAFF, Right.STOCK_ADJUST)
-async def adjust_stock(request: web.Request) -> web.Response:
-    """A recount, a breakage, a return: with a reason and who said so, in the journal and the audit trail."""
-    wanted = await parse(request, AdjustStock)
-    adjustment = wanted.adjustment(request.match_info["sku"])
-    pool, is_preview = request.app[TILL].pool, wanted.preview
-    before, after = await stock.adjust(pool, adjustment, request[STAFF].actor, is_preview=is_preview)
-    return reply(AdjustedStock.of(before, after, is_preview=is_preview), status=200 if is_preview else 201)
 
 
 def _idempotency_key(request: web.Request) -> str:
