@@ -9,7 +9,7 @@ import { $, el, focus, show } from "./dom.js";
 import { follow } from "./live.js";
 import { price } from "./money.js";
 import { dress } from "./page.js";
-import { isPlacing, keepToken, orderLink, placing, settled, tokenOf } from "./placing.js";
+import { isPlacing, keepSubmitted, keepToken, msSinceSubmitted, orderLink, placing, settled, tokenOf } from "./placing.js";
 import { failureText, ORDER } from "./words.js";
 
 // Longer than a webhook usually takes; afterwards the page stops promising.
@@ -18,7 +18,8 @@ const CONFIRMING_MS = 90_000;
 const asked = new URLSearchParams(location.search);
 const id = asked.get("id") ?? "";
 const token = decodeURIComponent(location.hash.slice(1)) || tokenOf(id);
-let isConfirming = asked.has("paid");
+if (asked.has("paid")) keepSubmitted(id, true);
+let isConfirming = msSinceSubmitted(id) < CONFIRMING_MS;
 let failure = null; // why the payment that we come from failed
 let shown = "";
 
@@ -101,6 +102,7 @@ async function fromBank() {
   const intent = { payment_intent_id: asked.get("payment_intent"), client_secret: secret, publishable_key: key };
   const { status, error } = await cards.look(intent);
   isConfirming = status === "succeeded" || status === "processing" || status === "unknown";
+  keepSubmitted(id, isConfirming);
   failure = status === "requires_payment_method" ? failureText(error) : null;
 }
 
