@@ -57,8 +57,10 @@ async def place_order(till: Till, wanted: PlaceOrder, key: str) -> Placed:
     """Places the order that the key stands for, once; safe to repeat at any point with the same key and body.
 
     The order, its reservation and the attempt are committed before Stripe is called. A repeat finds what the first
-    left and goes on. Raises Invalid, PriceChanged, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises.
+    left and goes on. Raises Invalid, PriceChanged, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises:
+    while Stripe can't be asked nothing is written at all.
     """
+    till.stripe.require_room()
     key_sha256 = domain.sha256(key)
     fingerprint = domain.sha256(wanted.as_text())
     order_id, is_replay = await _claim_or_find(till, wanted, key_sha256, fingerprint)
