@@ -2,8 +2,16 @@
 
 from services.checkout.schemas.catalogue import ProductOut, ProductsOut, VariantOut
 from services.checkout.schemas.fields import Currency
-from services.checkout.schemas.orders import AskQuote, OrderOut, PlacedOrder, PlaceOrder, QuoteOut
-from services.checkout.schemas.staff import AdjustedStock, AdjustStock, RefundIn, RefundOut
+from services.checkout.schemas.orders import AskQuote, OrderOut, ParcelOut, PlacedOrder, PlaceOrder, QuoteOut
+from services.checkout.schemas.staff import (
+    AdjustedStock,
+    AdjustStock,
+    ParcelIn,
+    ParcelsOut,
+    ParcelStateIn,
+    RefundIn,
+    RefundOut,
+)
 
 __all__ = [
     "AdjustStock",
@@ -11,6 +19,10 @@ __all__ = [
     "AskQuote",
     "Currency",
     "OrderOut",
+    "ParcelIn",
+    "ParcelOut",
+    "ParcelStateIn",
+    "ParcelsOut",
     "PlaceOrder",
     "PlacedOrder",
     "ProductOut",
