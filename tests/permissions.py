@@ -5,7 +5,11 @@ from aiohttp import hdrs, web
 from shared.permissions import Permission, permission_of
 
 # What every service has.
-HEALTH = {"GET /healthz": Permission.PUBLIC, "GET /readyz": Permission.PUBLIC}
+HEALTH = {
+    "GET /healthz": Permission.PUBLIC,
+    "GET /readyz": Permission.PUBLIC,
+    "GET /openapi.json": Permission.PUBLIC,
+}
 
 
 def permissions(app: web.Application) -> dict[str, Permission | None]:

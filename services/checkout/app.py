@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
@@ -16,11 +15,14 @@ from services.checkout.stripe_api import open_stripe
 from shared import loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import open_pool
+from shared.openapi.document import ABOUT, About
 from shared.web import DRAINING, make_app
 from shared.web.staff import STAFF_POOL
 
 SERVICE = "checkout"
 BUS = web.AppKey("BUS", Bus)
+
+ABOUT_CHECKOUT = About("checkout", "Prices and takes orders, prepares their payments, gives money back")
 
 MEASURE_S = 2.0
 PURGE_S = 300.0
@@ -33,6 +35,7 @@ def make(settings: CheckoutSettings) -> web.Application:
         handlers.ROUTES,
         ready_checks={"database": lambda: _is_reachable(app), "broker": lambda: _is_connected(app)},
     )
+    app[ABOUT] = ABOUT_CHECKOUT
     app.cleanup_ctx.append(partial(_running, settings))
     return app
 
@@ -46,7 +49,6 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
         options = Options(SERVICE, settings.retry_steps_s, settings.prefetch, settings.drain_s)
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), options))
         app[TILL] = till = Till(pool, await open_(open_stripe(settings)), settings)
-        backstage = replace(till, stripe=till.stripe.in_background())
         app[LIVE] = live = Live(pool, settings)
         await open_(live.ending_with(app[DRAINING]))
         for consumer in (
@@ -59,12 +61,12 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             await bus.consume(pool, consumer.__name__, consumer)
         for name, job, rest_s in (
             ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
-            ("expire_unpaid", partial(jobs.expire_unpaid, backstage), settings.rest_s * 5),
-            ("resync", partial(jobs.resync, backstage), settings.rest_s * 5),
-            ("pursue_refunds", partial(jobs.pursue_refunds, backstage), settings.rest_s * 5),
-            ("book_balance", partial(jobs.book_balance, backstage), settings.rest_s * 5),
+            ("expire_unpaid", partial(jobs.expire_unpaid, till), settings.rest_s * 5),
+            ("resync", partial(jobs.resync, till), settings.rest_s * 5),
+            ("pursue_refunds", partial(jobs.pursue_refunds, till), settings.rest_s * 5),
+            ("book_balance", partial(jobs.book_balance, till), settings.rest_s * 5),
             ("wake_the_changed", live.wake_the_changed, settings.live_look_s),
-            ("purge", partial(jobs.purge, backstage), PURGE_S),
+            ("purge", partial(jobs.purge, till), PURGE_S),
             ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),
             ("measure_loop_lag", metrics.measure_loop_lag, 1.0),
             (

@@ -19,11 +19,13 @@ from services.monitor.smtp_api import Mailer
 from shared import http_client, loop, metrics, outbox
 from shared.bus import Options, open_bus
 from shared.db import open_pool
+from shared.openapi.document import ABOUT, About
 from shared.web import make_app
 
 log = logging.getLogger(__name__)
 
 SERVICE = "monitor"
+ABOUT_MONITOR = About("monitor", "Notices when money stops moving: figures, incidents, a live page")
 
 PROBE_TIMEOUT_S = 3.0
 # Far below any period of silence, so that no gap in hearing goes unseen.
@@ -42,6 +44,7 @@ def make(settings: MonitorSettings) -> web.Application:
         handlers.ROUTES,
         ready_checks={"database": lambda: _is_reachable(app), "broker": lambda: _is_connected(app)},
     )
+    app[ABOUT] = ABOUT_MONITOR
     app.cleanup_ctx.append(partial(_running, settings))
     return app
 

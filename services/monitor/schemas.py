@@ -1,14 +1,16 @@
 """What the monitor says in JSON, and what its page shows: the same."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.monitor.domain.events import SeenEvent
 from services.monitor.domain.incidents import Incident
 from services.monitor.domain.rules import RULE_BY_NAME
+
+FileName = Annotated[str, Field(description="Of the style sheet, the script or the icon", examples=["monitor.css"])]
 
 
 class View(BaseModel):
@@ -86,6 +88,10 @@ class IncidentView(View):
             next_step=rule.next_step if rule else "",
             **{name: getattr(incident, name) for name in cls.model_fields if hasattr(incident, name)},
         )
+
+
+class IncidentsView(View):
+    incidents: tuple[IncidentView, ...]
 
 
 class EventView(View):

@@ -14,9 +14,11 @@ from services.notifier.templates import Writer
 from shared import loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool
+from shared.openapi.document import ABOUT, About
 from shared.web import make_app
 
 SERVICE = "notifier"
+ABOUT_NOTIFIER = About("notifier", "Writes to customers, once for each fact")
 POOL = web.AppKey("POOL", Pool)
 BUS = web.AppKey("BUS", Bus)
 
@@ -32,6 +34,7 @@ def make(settings: NotifierSettings) -> web.Application:
         routes=(),
         ready_checks={"database": lambda: _is_reachable(app), "broker": lambda: _is_connected(app)},
     )
+    app[ABOUT] = ABOUT_NOTIFIER
     app.cleanup_ctx.append(partial(_running, settings))
     return app
 

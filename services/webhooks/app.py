@@ -27,12 +27,14 @@ from shared import http_client, leader, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool, open_session
 from shared.loop import running
+from shared.openapi.document import ABOUT, About
 from shared.web import make_app
 from shared.web.keys import UNREADABLE
 from shared.web.limits import AddressLimit
 from shared.web.staff import ENTRANCE, STAFF_POOL
 
 BUS = web.AppKey("BUS", Bus)
+ABOUT_WEBHOOKS = About("webhooks", "Takes what Stripe says: verified, stored, passed on")
 
 # `publish_received` waits by itself, for a request or for `rest_s`; the loop need not pause on top of that.
 AT_ONCE_S = 0.001
@@ -70,7 +72,7 @@ def make(settings: WebhooksSettings) -> web.Application:
         max_body_bytes=settings.body_limit_bytes,
         guards=(handlers.guard,),
     )
-    app[WEBHOOKS] = settings
+    app[ABOUT], app[WEBHOOKS] = ABOUT_WEBHOOKS, settings
     app[GUARD] = guard = Guard(settings)
     app[UNREADABLE] = lambda address: guard.note(Kind.UNREADABLE, address)
     app[KEYRING] = Keyring(settings.stripe_secrets, settings.stripe_secrets_file)

@@ -14,7 +14,6 @@ from shared.events.incidents import IncidentEvent, IncidentOpened, IncidentResol
 from shared.events.mails import MailAccepted, MailEvent, MailRefused, MailUnknown
 from shared.events.orders import (
     Address,
-    OrderDelivered,
     OrderDisputed,
     OrderEvent,
     OrderExpired,
@@ -27,11 +26,6 @@ from shared.events.orders import (
     OrderRefunded,
     OrderRefundFailed,
     OrderReleased,
-    OrderReturned,
-    OrderShipped,
-    ParcelEvent,
-    ParcelFacts,
-    ParcelLine,
     RefundFacts,
 )
 from shared.events.security import (
@@ -108,7 +102,6 @@ __all__ = [
     "MailRefused",
     "MailUnknown",
     "MoneyEvent",
-    "OrderDelivered",
     "OrderDisputed",
     "OrderEvent",
     "OrderExpired",
@@ -121,11 +114,6 @@ __all__ = [
     "OrderRefundFailed",
     "OrderRefunded",
     "OrderReleased",
-    "OrderReturned",
-    "OrderShipped",
-    "ParcelEvent",
-    "ParcelFacts",
-    "ParcelLine",
     "Part",
     "PaymentActionRequired",
     "PaymentBooked",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from shared.openapi.serving import openapi_routes
 from shared.settings import ServiceSettings
 from shared.web.address import identify
 from shared.web.errors import errors
@@ -29,14 +30,14 @@ def make_app(
 ) -> web.Application:
     """An app in our house's manner; its resources are opened by what the service adds to `cleanup_ctx`.
 
-    A service without HTTP of its own passes no routes, and has `/healthz` and `/readyz` all the same.
+    A service without HTTP of its own passes no routes, and has its health and its document all the same.
     """
     app = web.Application(middlewares=_middlewares(settings, guards), client_max_size=max_body_bytes)
     app[SETTINGS] = settings
     app[DRAINING] = asyncio.Event()
     app[RUNNING] = Running()
     app.on_response_prepare.append(put_headers)
-    app.add_routes(map(_expecting_later, (*health_routes(ready_checks or {}), *routes)))
+    app.add_routes(map(_expecting_later, (*health_routes(ready_checks or {}), *routes, *openapi_routes())))
     return app
 
 

@@ -39,10 +39,11 @@ async def _check(request: web.Request) -> None:
         raise NotPermitted
     if permission is Permission.STAFF:
         await admit(request, handler)
-    if permission is Permission.INTERNAL and not _is_internal(request):
+    if permission is Permission.INTERNAL and not is_internal(request):
         raise InternalOnly
     # PUBLIC is open. ORDER_TOKEN and STRIPE_SIGNATURE are verified by handlers, which know order and body.
 
 
-def _is_internal(request: web.Request) -> bool:
+def is_internal(request: web.Request) -> bool:
+    """Whether the client is in our own network."""
     return is_in(request[CLIENT_ADDRESS], request.app[SETTINGS].internal_networks)

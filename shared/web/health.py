@@ -4,10 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from shared.errors import FieldError, Unavailable
+from shared.openapi import describe
 from shared.permissions import Permission, permit
 from shared.web.bodies import reply
 from shared.web.keys import DRAINING
@@ -30,6 +33,10 @@ class NotReady(Unavailable):
 class Draining(Unavailable):
     code = "draining"
     title = "This process is stopping"
+
+
+class Health(BaseModel):
+    status: Literal["alive", "ready"]
 
 
 class Readiness:
@@ -56,12 +63,16 @@ def health_routes(checks: Mapping[str, ReadyCheck]) -> list[web.RouteDef]:
 
     @unlimited
     @permit(Permission.PUBLIC)
+    @describe({200: Health})
     async def healthz(request: web.Request) -> web.Response:
+        """Whether the process lives."""
         return reply({"status": "alive"})
 
     @unlimited
     @permit(Permission.PUBLIC)
+    @describe({200: Health}, problems=(NotReady, Draining))
     async def readyz(request: web.Request) -> web.Response:
+        """Whether the process can do its work. What fails stands in `errors`."""
         if request.app[DRAINING].is_set():
             raise Draining(retry_after_s=1)
         if failing := await readiness.failing():

@@ -34,6 +34,11 @@ def unlimited(handler: H) -> H:
     return handler
 
 
+def is_unlimited(handler: object) -> bool:
+    """Whether it was let out."""
+    return bool(getattr(handler, _UNLIMITED, False))
+
+
 class TooSlow(AppError):
     status = 408
     code = "too_slow"
@@ -85,7 +90,7 @@ def limit_requests(per_minute: int) -> Middleware:
 
     @web.middleware
     async def limits(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not getattr(request.match_info.handler, _UNLIMITED, False):
+        if not is_unlimited(request.match_info.handler):
             wait_s = limit.wait_s(request[CLIENT_ADDRESS])
             if wait_s > 0:
                 HTTP_REFUSED.labels(reason="rate").inc()

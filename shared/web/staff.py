@@ -48,11 +48,7 @@ async def admit(request: web.Request, handler: object) -> None:
 
     A browser that asks for a page is sent to the entrance instead.
     """
-    own_origin(request)
-    bearer, cookie = _bearer(request), request.cookies.get(cookie_name(request), "")
-    token, pool = bearer or cookie, request.app.get(STAFF_POOL)
-    known = 0 < len(token) <= LONGEST_TOKEN and pool is not None
-    staff = await read_session(pool, token) if known and pool is not None else None
+    staff = await signed_in(request)
     if staff is None:
         if _is_page(request) and ENTRANCE in request.app:
             raise web.HTTPSeeOther(request.app[ENTRANCE])
@@ -61,8 +57,17 @@ async def admit(request: web.Request, handler: object) -> None:
     if right is not None and not staff.may(right):
         raise RightMissing(f"it takes {right}")
     request[STAFF] = staff
-    if not bearer and request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}:
-        await _check_form(request, token)
+    if not _bearer(request) and request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}:
+        await _check_form(request, _token(request))
+
+
+async def signed_in(request: web.Request) -> Staff | None:
+    """Whose session the request carries, if it is one; raises NotFromHere where there are no staff pages."""
+    own_origin(request)
+    token, pool = _token(request), request.app.get(STAFF_POOL)
+    if pool is None or not 0 < len(token) <= LONGEST_TOKEN:
+        return None
+    return await read_session(pool, token)
 
 
 def csrf_token(request: web.Request) -> str:
@@ -110,6 +115,10 @@ async def _check_form(request: web.Request, token: str) -> None:
 
 def _csrf(token: str) -> str:
     return hmac.digest(token.encode("utf-8", "surrogateescape"), b"kct staff form", hashlib.sha256).hex()
+
+
+def _token(request: web.Request) -> str:
+    return _bearer(request) or request.cookies.get(cookie_name(request), "")
 
 
 def _bearer(request: web.Request) -> str:

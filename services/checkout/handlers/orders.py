@@ -10,14 +10,16 @@ from aiohttp import web
 
 from services.checkout import pages
 from services.checkout.actions import catalogue, orders, pricing
-from services.checkout.actions.live import Live, Watch
-from services.checkout.actions.orders import Placed, Till
-from services.checkout.domain import WholeOrder
+from services.checkout.actions.live import Live, TooManyWatch, Watch
+from services.checkout.actions.orders import InProgress, Placed, Till
+from services.checkout.domain import KeyReused, Line, NotServed, Order, OutOfStock, PriceChanged
 from services.checkout.handlers.keys import LIVE, TILL
-from services.checkout.schemas import AskQuote, Currency, OrderOut, PlacedOrder, PlaceOrder, QuoteOut
+from services.checkout.handlers.parameters import CURRENCY, IDEMPOTENCY_KEY, LAST_EVENT_ID, ORDER_ID
+from services.checkout.schemas import AskQuote, OrderOut, PlacedOrder, PlaceOrder, ProductsOut, QuoteOut
+from services.checkout.stripe_api import OutcomeUnknown, StripeBusy, StripeRefused
 from shared import links
-from shared.errors import BadRequest, Forbidden, Invalid, NotFound, Unauthorized
-from shared.money import EXPONENTS
+from shared.errors import BadRequest, Forbidden, NotFound, Unauthorized
+from shared.openapi import HTML, Answer, Content, describe
 from shared.permissions import Permission, permit
 from shared.web import parse, path_uuid, reply
 
@@ -33,11 +35,6 @@ LONGEST_STREAM_S = 1800.0
 STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
 
-class KeyRequired(BadRequest):
-    code = "idempotency_key_required"
-    title = "The Idempotency-Key header is missing"
-
-
 class TokenMissing(Unauthorized):
     code = "order_token_missing"
 
@@ -48,18 +45,21 @@ class TokenWrong(Forbidden):
 
 routes = web.RouteTableDef()
 
+TOKEN_PROBLEMS = (TokenMissing, TokenWrong, NotFound)
+PAYMENT_PROBLEMS = (StripeRefused, StripeBusy, OutcomeUnknown)
+
 
 @routes.get("/v1/products")
 @permit(Permission.PUBLIC)
+@describe({200: ProductsOut}, asks=(CURRENCY,))
 async def list_products(request: web.Request) -> web.Response:
-    currency: Currency = request.query.get("currency", "usd")
-    if currency not in EXPONENTS:
-        raise Invalid("the currency is not known", field="currency")
-    return reply(await catalogue.list_products(request.app[TILL].pool, currency))
+    """What is on sale in a currency, with what is available."""
+    return reply(await catalogue.list_products(request.app[TILL].pool, CURRENCY.of(request)))
 
 
 @routes.post("/v1/quote")
 @permit(Permission.PUBLIC)
+@describe({200: QuoteOut}, takes=AskQuote, problems=(NotServed,))
 async def quote(request: web.Request) -> web.Response:
     """The total, with delivery and tax, before anything is ordered."""
     asked = await parse(request, AskQuote)
@@ -68,8 +68,19 @@ async def quote(request: web.Request) -> web.Response:
 
 @routes.post("/v1/orders")
 @permit(Permission.PUBLIC)
+@describe(
+    {201: Answer(PlacedOrder, {"Idempotent-Replayed": "`true` where the order was there before"})},
+    takes=PlaceOrder,
+    asks=(IDEMPOTENCY_KEY,),
+    problems=(NotServed, PriceChanged, OutOfStock, KeyReused, InProgress, *PAYMENT_PROBLEMS),
+)
 async def place_order(request: web.Request) -> web.Response:
-    key = _idempotency_key(request)
+    """Places an order and prepares its payment.
+
+    The price is ours. Confirm the PaymentIntent with Stripe.js and the `client_secret`. On 503, on a timeout and on 409
+    `in_progress` send the same request with the same `Idempotency-Key` again: it can't order twice.
+    """
+    key = IDEMPOTENCY_KEY.of(request)
     wanted = await parse(request, PlaceOrder)
     till = request.app[TILL]
     placed = await orders.place_order(till, wanted, key)
@@ -82,15 +93,26 @@ async def place_order(request: web.Request) -> web.Response:
 
 @routes.get("/v1/orders/{id}")
 @permit(Permission.ORDER_TOKEN)
+@describe({200: OrderOut}, asks=(ORDER_ID,), problems=TOKEN_PROBLEMS)
 async def show_order(request: web.Request) -> web.Response:
-    return reply(OrderOut.of(await _own_order(request)))
+    """An order as its customer sees it."""
+    order, lines = await _own_order(request)
+    return reply(OrderOut.of(order, lines))
 
 
 # A HEAD would never end.
 @routes.get("/v1/orders/{id}/events", allow_head=False)
 @permit(Permission.ORDER_TOKEN)
+@describe(
+    {200: Content("text/event-stream", of=OrderOut)},
+    asks=(ORDER_ID, LAST_EVENT_ID),
+    problems=(*TOKEN_PROBLEMS, TooManyWatch),
+)
 async def watch_order(request: web.Request) -> web.StreamResponse:
-    """The order whenever it changes (server-sent events), until the client leaves or this process is to stop."""
+    """The order whenever it changes, as server-sent events.
+
+    Each is called `order`. The stream ends when this process is to stop, and after half an hour: connect again.
+    """
     order_id = path_uuid(request, "id")
     _check_token(request, order_id)
     live = request.app[LIVE]
@@ -120,26 +142,27 @@ async def _tell(live: Live, watch: Watch, response: web.StreamResponse) -> None:
 
 async def _news(live: Live, watch: Watch) -> bytes:
     """The order as an event, if the client doesn't have it like this already."""
-    version, whole = await live.look_at(watch)
+    version, order, lines = await live.look_at(watch)
     if version == watch.version:
         return b""
     watch.version = version
-    return f"id: {version}\nevent: order\ndata: {OrderOut.of(whole).model_dump_json()}\n\n".encode()
+    return f"id: {version}\nevent: order\ndata: {OrderOut.of(order, lines).model_dump_json()}\n\n".encode()
 
 
 @routes.get("/orders/{id}")
 @permit(Permission.ORDER_TOKEN)
+@describe(dict.fromkeys((200, 400, 401, 403, 404), HTML), asks=(ORDER_ID,))
 async def show_order_page(request: web.Request) -> web.Response:
-    """Where the links in mails lead."""
+    """An order as a page: where the links in mails lead."""
     shop_name = request.app[TILL].settings.shop_name
     try:
-        whole = await _own_order(request)
+        order, lines = await _own_order(request)
     except (BadRequest, Unauthorized, Forbidden, NotFound) as error:
         return pages.html(pages.no_order(shop_name), status=error.status)
-    return pages.html(pages.order_status(shop_name, whole))
+    return pages.html(pages.order_status(shop_name, order, lines))
 
 
-async def _own_order(request: web.Request) -> WholeOrder:
+async def _own_order(request: web.Request) -> tuple[Order, list[Line]]:
     order_id = path_uuid(request, "id")
     _check_token(request, order_id)
     return await orders.look_at(request.app[TILL].pool, order_id)
@@ -183,20 +206,10 @@ def _remember_token(response: web.Response, answer: PlacedOrder) -> None:
     )
 
 
-def _idempotency_key(request: web.Request) -> str:
-    keys = request.headers.getall("Idempotency-Key", [])
-    if len(keys) != 1:
-        raise KeyRequired("Send one Idempotency-Key with the order: the same one when repeating, else a new one")
-    key = keys[0].strip()
-    if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
-        raise KeyRequired("The Idempotency-Key must be 1 to 255 printable ASCII characters")
-    return key
-
-
 def _placed(till: Till, placed: Placed) -> PlacedOrder:
-    order_id = str(placed.whole.order.id)
+    order_id = str(placed.order.id)
     return PlacedOrder(
-        order=OrderOut.of(placed.whole),
+        order=OrderOut.of(placed.order, placed.lines),
         order_token=links.sign(till.settings.token_keys()[0], ORDER_TOKEN, order_id),
         payment_intent_id=placed.intent.payment.payment_intent_id,
         client_secret=placed.intent.client_secret,

@@ -2,18 +2,13 @@
 
 from aiohttp import web
 
-from services.checkout.actions import refunds, shipping, stock
+from services.checkout.actions import refunds, stock
+from services.checkout.domain import BelowReserved, ChargeDisputed, NothingToRefund, RefundTooLarge
 from services.checkout.handlers.keys import TILL
-from services.checkout.schemas import (
-    AdjustedStock,
-    AdjustStock,
-    ParcelIn,
-    ParcelOut,
-    ParcelsOut,
-    ParcelStateIn,
-    RefundIn,
-    RefundOut,
-)
+from services.checkout.handlers.parameters import ORDER_ID, REFUND_ID, SKU
+from services.checkout.schemas import AdjustedStock, AdjustStock, RefundIn, RefundOut
+from shared.errors import Conflict, NotFound
+from shared.openapi import describe
 from shared.permissions import Permission, permit
 from shared.staff import Right
 from shared.web import parse, path_uuid, reply
@@ -24,8 +19,17 @@ routes = web.RouteTableDef()
 
 @routes.put("/v1/staff/orders/{id}/refunds/{refund_id}")
 @permit(Permission.STAFF, Right.ORDERS_REFUND)
+@describe(
+    {202: RefundOut},
+    takes=RefundIn,
+    asks=(ORDER_ID, REFUND_ID),
+    problems=(NotFound, Conflict, RefundTooLarge, NothingToRefund, ChargeDisputed),
+)
 async def refund_order(request: web.Request) -> web.Response:
-    """Writes a refund down. The client chooses its id, so sending it again can't give the money back twice."""
+    """Writes a refund down: all that is left, an amount, or pieces of lines.
+
+    The client chooses its id, so sending it again can't give the money back twice.
+    """
     order_id, refund_id = path_uuid(request, "id"), path_uuid(request, "refund_id")
     body = await parse(request, RefundIn)
     async with request.app[TILL].pool.worker() as conn:
@@ -33,44 +37,16 @@ async def refund_order(request: web.Request) -> web.Response:
     return reply(RefundOut.of(refund), status=202)
 
 
-@routes.get("/v1/staff/orders/{id}/parcels")
-@permit(Permission.STAFF, Right.ORDERS_SHIP)
-async def list_parcels(request: web.Request) -> web.Response:
-    """What was sent of an order, and what is left to send."""
-    async with request.app[TILL].pool.worker() as conn:
-        found = await shipping.look_at(conn, path_uuid(request, "id"), request[STAFF].actor)
-    return reply(ParcelsOut.of(*found))
-
-
-@routes.put("/v1/staff/orders/{id}/parcels/{parcel_id}")
-@permit(Permission.STAFF, Right.ORDERS_SHIP)
-async def ship_parcel(request: web.Request) -> web.Response:
-    """Writes down a parcel that was handed over. The client chooses its id, so repeating it sends nothing twice."""
-    order_id, parcel_id = path_uuid(request, "id"), path_uuid(request, "parcel_id")
-    body = await parse(request, ParcelIn)
-    async with request.app[TILL].pool.worker() as conn:
-        parcel, is_new = await shipping.ship(conn, order_id, body.wanted(parcel_id), request[STAFF].actor)
-    return reply(ParcelOut.of(parcel), status=201 if is_new else 200)
-
-
-@routes.put("/v1/staff/orders/{id}/parcels/{parcel_id}/state")
-@permit(Permission.STAFF, Right.ORDERS_SHIP)
-async def mark_parcel(request: web.Request) -> web.Response:
-    """Says that a parcel arrived, or came back. Saying it again changes nothing."""
-    order_id, parcel_id = path_uuid(request, "id"), path_uuid(request, "parcel_id")
-    body = await parse(request, ParcelStateIn)
-    who = (request[STAFF].actor, body.reason)
-    async with request.app[TILL].pool.worker() as conn:
-        parcel = await shipping.mark(conn, order_id, parcel_id, body.to(), who)
-    return reply(ParcelOut.of(parcel))
-
-
 @routes.post("/v1/staff/stock/{sku}/adjustments")
 @permit(Permission.STAFF, Right.STOCK_ADJUST)
+@describe({200: AdjustedStock, 201: AdjustedStock}, takes=AdjustStock, asks=(SKU,), problems=(NotFound, BelowReserved))
 async def adjust_stock(request: web.Request) -> web.Response:
-    """A recount, a breakage, a return: with a reason and who said so, in the journal and the audit trail."""
+    """Changes what is on hand of a SKU: a recount, a breakage, a return.
+
+    With a reason and who said so, in the journal and the audit trail. A preview answers 200 and changes nothing.
+    """
     wanted = await parse(request, AdjustStock)
-    adjustment = wanted.adjustment(request.match_info["sku"])
+    adjustment = wanted.adjustment(SKU.of(request))
     pool, is_preview = request.app[TILL].pool, wanted.preview
     before, after = await stock.adjust(pool, adjustment, request[STAFF].actor, is_preview=is_preview)
     return reply(AdjustedStock.of(before, after, is_preview=is_preview), status=200 if is_preview else 201)

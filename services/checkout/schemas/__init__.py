@@ -1,34 +1,27 @@
 """HTTP bodies of checkout, in and out."""
 
 from services.checkout.schemas.catalogue import ProductOut, ProductsOut, VariantOut
-from services.checkout.schemas.fields import Currency
-from services.checkout.schemas.orders import AskQuote, OrderOut, ParcelOut, PlacedOrder, PlaceOrder, QuoteOut
-from services.checkout.schemas.staff import (
-    AdjustedStock,
-    AdjustStock,
-    ParcelIn,
-    ParcelsOut,
-    ParcelStateIn,
-    RefundIn,
-    RefundOut,
-)
+from services.checkout.schemas.fields import Currency, EventId, IdempotencyKey, OrderId, RefundId, Sku
+from services.checkout.schemas.orders import AskQuote, OrderOut, PlacedOrder, PlaceOrder, QuoteOut
+from services.checkout.schemas.staff import AdjustedStock, AdjustStock, RefundIn, RefundOut
 
 __all__ = [
     "AdjustStock",
     "AdjustedStock",
     "AskQuote",
     "Currency",
+    "EventId",
+    "IdempotencyKey",
+    "OrderId",
     "OrderOut",
-    "ParcelIn",
-    "ParcelOut",
-    "ParcelStateIn",
-    "ParcelsOut",
     "PlaceOrder",
     "PlacedOrder",
     "ProductOut",
     "ProductsOut",
     "QuoteOut",
+    "RefundId",
     "RefundIn",
     "RefundOut",
+    "Sku",
     "VariantOut",
 ]

@@ -1,14 +1,21 @@
 """What fields of several bodies may hold."""
 
 from typing import Annotated
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.money import EXPONENTS
 
 # No control characters: PostgreSQL refuses NUL, and a newline has no place in a name or a mail header.
 Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s][^\x00-\x1f\x7f]*$",
+    ),
 ]
 # Deliberately loose: the only real check of an address is a mail that arrives. What could end a header, start another
 # address or need quoting is refused.
@@ -17,9 +24,27 @@ _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=254, pattern=rf"^{_LOCAL}@{_LABEL}(\.{_LABEL})+$")
 ]
-Currency = Annotated[str, StringConstraints(pattern=f"^({'|'.join(sorted(EXPONENTS))})$")]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-ShippingMethod = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+Currency = Annotated[str, StringConstraints(pattern=f"^({'|'.join(sorted(EXPONENTS))})$"), Field(examples=["usd"])]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["GB"])]
+ShippingMethod = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$"), Field(examples=["standard"])]
+Sku = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,40}$"), Field(examples=["SILK-TIE-NAVY-ONE"])]
+
+OrderId = Annotated[UUID, Field(description="The order's id", examples=["019ac4a3-6f3b-7c52-9d0e-3b1f4a5c6d7e"])]
+RefundId = Annotated[
+    UUID,
+    Field(description="A new UUID of yours for a new refund", examples=["019ac4a3-7a10-7d44-8e21-5c2d6e7f8a9b"]),
+]
+IdempotencyKey = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[\x20-\x7e]*$"),
+    Field(
+        description="A new UUID for a new order, the same one when repeating",
+        examples=["b6a3c1f2-4c0d-4d55-9b0a-1f7c8a2e9d31"],
+    ),
+]
+EventId = Annotated[
+    str, Field(description="The `id` of the last event that came: the same version isn't sent again", examples=["815"])
+]
 
 
 class Incoming(BaseModel):

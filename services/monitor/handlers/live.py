@@ -11,6 +11,7 @@ from services.monitor import actions
 from services.monitor.actions import Desk
 from services.monitor.pages import Pages
 from shared.errors import Unavailable
+from shared.openapi import Content, describe
 from shared.permissions import Permission, permit
 from shared.web import DRAINING
 
@@ -71,8 +72,12 @@ class Live:
 
 
 @permit(Permission.INTERNAL)
+@describe({200: Content("text/event-stream")}, problems=(TooManyWatch,))
 async def live(request: web.Request) -> web.StreamResponse:
-    """Streams until the client leaves or the process drains; the browser then comes back by itself."""
+    """The page's parts as they change, as server-sent events.
+
+    Streams until the client leaves or the process drains; the browser then comes back by itself.
+    """
     hub, draining = request.app[LIVE], request.app[DRAINING]
     with hub.place():
         response = web.StreamResponse(

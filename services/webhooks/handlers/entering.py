@@ -8,23 +8,33 @@ from aiohttp import web
 from services.webhooks.actions import entering
 from services.webhooks.handlers.keys import ENTRY_LIMIT, PAGES, POOL
 from services.webhooks.handlers.staff import html
+from services.webhooks.schemas import LONGEST_CODE, EnterForm, FileName, Form
 from shared.errors import NotFound, TooManyRequests
+from shared.openapi import HTML, Content, Path, Redirect, describe
 from shared.permissions import Permission, permit
 from shared.web import CLIENT_ADDRESS
-from shared.web.staff import STAFF, check_origin, own_origin, set_cookie
+from shared.web.staff import STAFF, NotFromHere, check_origin, own_origin, set_cookie
 
-LONGEST_CODE = 200
+FILE = Path("name", FileName, wrong=NotFound)
+ENTER = Content("application/x-www-form-urlencoded", of=EnterForm)
+LEAVE = Content("application/x-www-form-urlencoded", of=Form)
 
 
 @permit(Permission.PUBLIC)
+@describe({200: HTML}, problems=(NotFromHere,))
 async def enter_page(request: web.Request) -> web.Response:
+    """Where staff sign in."""
     own_origin(request)
     return html(request, "enter.html", wrong="")
 
 
 @permit(Permission.PUBLIC)
+@describe({303: Redirect("/staff/events"), 403: HTML, 422: HTML}, takes=ENTER, problems=(NotFromHere,))
 async def enter(request: web.Request) -> web.Response:
-    """Takes the code, gives the cookie. A few tries a minute from one address; each leaves its row."""
+    """Takes a sign-in code, gives the session as a cookie.
+
+    From our own origin alone. A few tries a minute from one address; each leaves its row.
+    """
     check_origin(request)
     wait_s = request.app[ENTRY_LIMIT].wait_s(request[CLIENT_ADDRESS])
     if wait_s > 0:
@@ -41,7 +51,9 @@ async def enter(request: web.Request) -> web.Response:
 
 
 @permit(Permission.STAFF)
+@describe({303: Redirect("/staff/enter")}, takes=LEAVE)
 async def leave(request: web.Request) -> web.Response:
+    """Ends the session."""
     await entering.leave(request.app[POOL], request[STAFF])
     response = web.Response(status=303, headers={"Location": "/staff/enter"})
     set_cookie(request, response, "")
@@ -49,7 +61,9 @@ async def leave(request: web.Request) -> web.Response:
 
 
 @permit(Permission.PUBLIC)
+@describe({200: Content("*/*")}, asks=(FILE,))
 async def static(request: web.Request) -> web.Response:
+    """What the pages for staff look like."""
     file = request.app[PAGES].static.get(request.match_info["name"])
     if file is None:
         raise NotFound

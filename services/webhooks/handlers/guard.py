@@ -6,13 +6,17 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from services.webhooks import domain
+from services.webhooks.actions.guarding import AddressBanned
 from services.webhooks.domain.threats import Kind
 from services.webhooks.handlers.keys import COUNTED, GUARD, WEBHOOKS
+from shared.errors import TooManyRequests
+from shared.openapi import refuses
 from shared.permissions import Permission, permission_of
 from shared.web import CLIENT_ADDRESS
 from shared.web.observe import QUIET_ROUTES, route_of
 
 
+@refuses(AddressBanned, TooManyRequests)
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuses at once what can't be Stripe's and comes from who is banned or asks too often.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from aiohttp import web
@@ -12,8 +12,10 @@ from aiohttp import web
 from services.webhooks.actions import looking
 from services.webhooks.actions.looking import Page
 from services.webhooks.handlers.keys import PAGES, POOL
+from services.webhooks.schemas import Cursor, EventId, EventType, Moment, ObjectId, OrderId, ResyncForm, State
 from services.webhooks.store.lookup import Filters
-from shared.errors import Invalid
+from shared.errors import Invalid, NotFound
+from shared.openapi import HTML, Content, Path, Query, Redirect, describe
 from shared.permissions import Permission, permit
 from shared.staff import Right
 from shared.web.staff import STAFF, csrf_token
@@ -24,7 +26,21 @@ POLICY = (
 # Under the house's no-referrer, browsers name `null` as the origin of a form, and its check would refuse our own.
 HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
 
-STATES = ("received", "published", "ignored", "failed")
+TO_ENTER = Redirect("/staff/enter")
+RESYNC = Content("application/x-www-form-urlencoded", of=ResyncForm)
+EVENT_ID = Path("id", EventId, wrong=NotFound)
+SEARCH = (
+    Query("event", EventId),
+    Query("object", ObjectId),
+    Query("order", OrderId),
+    Query("type", EventType),
+    Query("state", State),
+    Query("since", Moment),
+    Query("until", Moment),
+    Query("before", Cursor),
+)
+
+STATES = get_args(State)
 # The field of the form -> the filter; an id has no space in it, and is not longer than the columns are.
 TEXTS = {"event": "event_id", "object": "object_id", "order": "order_id", "type": "type"}
 TIMES = ("since", "until")
@@ -32,6 +48,7 @@ _TEXT = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @permit(Permission.STAFF, Right.EVENTS_READ)
+@describe({200: HTML, 303: TO_ENTER, 422: HTML}, asks=SEARCH)
 async def events(request: web.Request) -> web.Response:
     """A page of events, newest first; what can't be searched for is told with 422."""
     given = {name: text for name in (*TEXTS, "state", *TIMES) if (text := request.query.get(name, "").strip())}
@@ -42,14 +59,17 @@ async def events(request: web.Request) -> web.Response:
 
 
 @permit(Permission.STAFF, Right.EVENTS_READ)
+@describe({200: HTML, 303: TO_ENTER, 404: HTML}, asks=(EVENT_ID,))
 async def event(request: web.Request) -> web.Response:
+    """An event of Stripe's, and what became of it. Each look is in the audit trail."""
     notice = "It will be fetched and told within seconds." if "asked" in request.query else ""
     return await _event(request, notice=notice)
 
 
 @permit(Permission.STAFF, Right.EVENTS_RESYNC)
+@describe({303: Redirect("/staff/events/{id}?asked=1"), 404: HTML, 422: HTML}, takes=RESYNC, asks=(EVENT_ID,))
 async def resync(request: web.Request) -> web.Response:
-    """Records the wish and shows the event again."""
+    """Has the event's object fetched from Stripe and told again; then shows the event."""
     form, event_id = await request.post(), request.match_info["id"]
     reason = form.get("reason", "")
     try:

@@ -6,10 +6,14 @@ from aiohttp import web
 
 from services.webhooks import domain
 from services.webhooks.actions import guarding, receiving
+from services.webhooks.actions.group_commit import NotStored, Overloaded
+from services.webhooks.actions.guarding import SenderUnknown
 from services.webhooks.actions.keyring import NoUsableSecret
 from services.webhooks.domain.threats import Kind
 from services.webhooks.handlers.keys import COUNTED, GUARD, KEYRING, RECEIVED, STORE, WEBHOOKS
+from services.webhooks.schemas import EventIn, Received
 from shared import metrics
+from shared.openapi import Content, describe
 from shared.permissions import Permission, permit
 from shared.web import reply, unlimited
 
@@ -19,6 +23,19 @@ SIGNATURE_FAILURES = metrics.counter(
     ("reason",),
 )
 
+EVENT = Content("application/json", of=EventIn)
+REFUSALS = (
+    domain.SignatureMissing,
+    domain.SignatureDuplicated,
+    domain.SignatureMalformed,
+    domain.SignatureMismatch,
+    domain.TimestampTooOld,
+    domain.TimestampInFuture,
+    domain.BodyEmpty,
+    domain.BodyNotText,
+    domain.EventMalformed,
+)
+
 # What of the headers may help to understand a delivery later; never the signature itself.
 KEPT_HEADERS = ("User-Agent", "Content-Type", "Via")
 LONGEST_HEADER = 300
@@ -26,6 +43,7 @@ LONGEST_HEADER = 300
 
 @permit(Permission.STRIPE_SIGNATURE)
 @unlimited
+@describe({200: Received}, takes=EVENT, problems=(*REFUSALS, SenderUnknown, NoUsableSecret, NotStored, Overloaded))
 async def receive(request: web.Request) -> web.Response:
     """Takes one event: 2xx once it is stored, whatever its type; a problem document otherwise."""
     settings, guard, keyring = request.app[WEBHOOKS], request.app[GUARD], request.app[KEYRING]
@@ -49,7 +67,7 @@ async def receive(request: web.Request) -> web.Response:
     outcome = await receiving.receive(request.app[STORE], body, kept, settings.expected())
     guarding.note_outcome(guard, outcome, address)
     request.app[RECEIVED].set()
-    return reply({"received": True})
+    return reply(Received())
 
 
 def _kept(request: web.Request) -> dict[str, str]:
