@@ -90,6 +90,12 @@ async def window(request, open_window) -> Window:
 
 
 @pytest.fixture
+async def phone(open_window) -> Window:
+    """For stories in which the window's size plays no part."""
+    return await open_window("phone")
+
+
+@pytest.fixture
 async def second_shop(stage) -> AsyncIterator[SecondShop]:
     """Opens another shop beside the first, for the same orders: with a checkout of other settings, or with Stripe's
     own card form."""

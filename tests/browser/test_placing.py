@@ -9,38 +9,38 @@ from tests.browser.window import Window
 ORDERS = "**/v1/orders"
 
 
-async def test_a_double_click_places_one_order_and_pays_once(window: Window, backstage):
-    await window.with_basket()
-    await window.fill_address()
-    await window.button("Continue to payment").dblclick()
-    await window.sees_card_form()
-    await window.fill_card()
-    await window.pay_button.dblclick()
-    await window.sees_thanks()
-    assert await backstage.orders_and_intents(window.email) == (1, 1)
+async def test_a_double_click_places_one_order_and_pays_once(phone: Window, backstage):
+    await phone.with_basket()
+    await phone.fill_address()
+    await phone.button("Continue to payment").dblclick()
+    await phone.sees_card_form()
+    await phone.fill_card()
+    await phone.pay_button.dblclick()
+    await phone.sees_thanks()
+    assert await backstage.orders_and_intents(phone.email) == (1, 1)
 
 
-async def test_while_stripe_fails_the_page_tries_again_with_the_same_key(window: Window, backstage):
-    window.may_fail = {503}
+async def test_while_stripe_fails_the_page_tries_again_with_the_same_key(phone: Window, backstage):
+    phone.may_fail = {503}
     # Longer than checkout's own tries: the page hears 503 and says so.
     await backstage.stripe_will(kind="rate_limit", method="POST", path="/v1/payment_intents")
-    await window.with_basket()
-    await window.give_address()
-    await expect(window.page.locator("#said")).to_have_text(
+    await phone.with_basket()
+    await phone.give_address()
+    await expect(phone.page.locator("#said")).to_have_text(
         "The shop is busy. We keep trying; please stay on this page."
     )
-    await window.sees_card_form()
-    assert await backstage.orders_and_intents(window.email) == (1, 1)
+    await phone.sees_card_form()
+    assert await backstage.orders_and_intents(phone.email) == (1, 1)
 
 
-async def test_an_answer_that_got_lost_is_asked_for_again(window: Window, backstage):
-    window.may_lose = True
-    lost = await lose_first_answer(window, ORDERS)
-    await window.with_basket()
-    await window.give_address()
-    await window.sees_card_form()
+async def test_an_answer_that_got_lost_is_asked_for_again(phone: Window, backstage):
+    phone.may_lose = True
+    lost = await lose_first_answer(phone, ORDERS)
+    await phone.with_basket()
+    await phone.give_address()
+    await phone.sees_card_form()
     assert lost == [201]
-    assert await backstage.orders_and_intents(window.email) == (1, 1)
+    assert await backstage.orders_and_intents(phone.email) == (1, 1)
 
 
 async def test_a_line_that_stays_dead_is_said_and_the_same_button_goes_on(open_window, backstage):
@@ -59,17 +59,17 @@ async def test_a_line_that_stays_dead_is_said_and_the_same_button_goes_on(open_w
     assert await backstage.orders_and_intents(window.email) == (1, 1)
 
 
-async def test_a_reload_finds_the_order_again_and_the_card_form_of_it(window: Window, backstage):
-    await window.order()
-    await window.page.reload()
-    await window.sees_card_form()
-    await window.pay("4000 0000 0000 0002")
-    await expect(window.problem).to_be_visible()
-    await window.page.reload()
-    await window.sees_card_form()
-    await window.pay()
-    await window.sees_thanks()
-    assert await backstage.orders_and_intents(window.email) == (1, 1)
+async def test_a_reload_finds_the_order_again_and_the_card_form_of_it(phone: Window, backstage):
+    await phone.order()
+    await phone.page.reload()
+    await phone.sees_card_form()
+    await phone.pay("4000 0000 0000 0002")
+    await expect(phone.problem).to_be_visible()
+    await phone.page.reload()
+    await phone.sees_card_form()
+    await phone.pay()
+    await phone.sees_thanks()
+    assert await backstage.orders_and_intents(phone.email) == (1, 1)
 
 
 async def test_a_reload_while_the_order_is_placed_does_not_place_another(open_window, backstage):
@@ -86,14 +86,14 @@ async def test_a_reload_while_the_order_is_placed_does_not_place_another(open_wi
     assert await backstage.orders_and_intents(window.email) == (1, 1)
 
 
-async def test_a_payment_whose_answer_got_lost_is_looked_up_instead_of_made_again(window: Window, backstage):
-    window.may_lose = True
-    await window.order()
-    lost = await lose_first_answer(window, "**/confirm")
-    await window.pay()
-    await window.sees_thanks()
+async def test_a_payment_whose_answer_got_lost_is_looked_up_instead_of_made_again(phone: Window, backstage):
+    phone.may_lose = True
+    await phone.order()
+    lost = await lose_first_answer(phone, "**/confirm")
+    await phone.pay()
+    await phone.sees_thanks()
     assert lost == [200]
-    assert await backstage.orders_and_intents(window.email) == (1, 1)
+    assert await backstage.orders_and_intents(phone.email) == (1, 1)
 
 
 async def test_two_tabs_pay_one_order_once(open_window, backstage):
@@ -128,16 +128,16 @@ async def test_too_many_requests_are_waited_out(open_window, second_shop, backst
     assert await backstage.orders_and_intents(window.email) == (1, 1)
 
 
-async def test_a_shop_that_does_not_answer_says_so_and_opens_later(window: Window):
-    window.may_lose = True
-    window.may_fail = {503}
-    await window.page.route("**/v1/products*", lambda route: route.abort())
-    await window.page.clock.install()
-    await window.go()
-    await window.passes(60, until=window.problem.get_by_text("The shop does not answer at the moment."))
-    await window.page.unroute("**/v1/products*")
-    await window.button("Try again").click()
-    await expect(window.page.get_by_role("button", name="Silk tie")).to_be_visible()
+async def test_a_shop_that_does_not_answer_says_so_and_opens_later(phone: Window):
+    phone.may_lose = True
+    phone.may_fail = {503}
+    await phone.page.route("**/v1/products*", lambda route: route.abort())
+    await phone.page.clock.install()
+    await phone.go()
+    await phone.passes(60, until=phone.problem.get_by_text("The shop does not answer at the moment."))
+    await phone.page.unroute("**/v1/products*")
+    await phone.button("Try again").click()
+    await expect(phone.page.get_by_role("button", name="Silk tie")).to_be_visible()
 
 
 async def lose_first_answer(window: Window, pattern: str) -> list[int]:
