@@ -5,13 +5,15 @@ Services translate what it raises for themselves: a read that failed can be repe
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 import stripe
 
 from shared import http_client
+from shared.admission import Gate, Limits, Priority
 
 STRIPE_API = "https://api.stripe.com"
 
@@ -22,14 +24,23 @@ RETRIES = 2  # the package's own: same key, 0.5-5 s apart; passed explicitly, si
 
 Mode = Literal["test", "live"]
 
+# Requests a second that Stripe takes of an account, and of one endpoint; docs.stripe.com/rate-limits.
+ACCOUNT_PER_S: Mapping[Mode, float] = {"live": 100.0, "test": 25.0}
+ENDPOINT_PER_S = 25.0
+# A stand-in has the limits that it is told; ours give way when it refuses.
+STAND_IN_PER_S = 1000.0
+
+LONGEST_REST_S = 60.0  # of a Retry-After: a longer one would be a mistake of somebody's
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where Stripe is, and how it is asked. `timeout_s` bounds one call, body included."""
+    """Where Stripe is, and how it is asked. `timeout_s` bounds one call, body included, once its turn has come."""
 
     secret_key: str
     url: str = STRIPE_API
     timeout_s: float = 10.0
+    limits: Limits = field(default_factory=lambda: Limits(ACCOUNT_PER_S["test"], ENDPOINT_PER_S))
 
     def __repr__(self) -> str:
         return f"Access({self.url})"
@@ -37,10 +48,30 @@ class Access:
 
 class SafeClient(stripe.AIOHTTPClient):
     """The package's client reads the body outside its error handling: a cut body came out as a raw aiohttp error,
-    unretried. Here the body is read inside (stripe 16.1.0; stripe-node had the same bug, its PR 2815)."""
+    unretried. Here the body is read inside (stripe 16.1.0; stripe-node had the same bug, its PR 2815).
+
+    Each request waits at the gate for its turn, the package's repeats and further pages too. What the gate raises goes
+    through the package as it is."""
+
+    def __init__(self, session: aiohttp.ClientSession, gate: Gate, priority: Priority) -> None:
+        # The session has the timeout; given here as well, the package would overrule it.
+        super().__init__(session=session, timeout=None)
+        self._gate = gate
+        self._priority = priority
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        endpoint = endpoint_of(method, url)
+        await self._gate.admit(endpoint, self._priority)
+        body, status, answered = await self._send(method, url, headers, post_data)
+        if status == 429:
+            reason = answered.get("Stripe-Rate-Limited-Reason", "")
+            self._gate.slow_down(endpoint, reason, _seconds(answered.get("Retry-After", "")))
+        return body, status, answered
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any
     ) -> tuple[bytes, int, Mapping[str, str]]:
         args, kwargs = self._get_request_args_kwargs(method, url, headers, post_data)
         try:
@@ -50,20 +81,45 @@ class SafeClient(stripe.AIOHTTPClient):
             self._handle_request_error(error)
 
 
+def endpoint_of(method: str, url: str) -> str:
+    """What Stripe limits by: the method and the path without ids, such as `POST /v1/payment_intents/{id}/cancel`."""
+    parts = urlsplit(url).path.split("/")
+    if len(parts) > 3 and parts[3] != "search":
+        parts[3] = "{id}"
+    return f"{method.upper()} {'/'.join(parts)}"
+
+
+def _seconds(retry_after: str) -> float:
+    """A Retry-After in seconds; 0 for none, and for a date, which nobody sends with a 429."""
+    return min(float(retry_after), LONGEST_REST_S) if retry_after.isdecimal() else 0.0
+
+
+class Account:
+    """One account at Stripe, asked by people at the till and by jobs, who share its gate."""
+
+    def __init__(self, access: Access, session: aiohttp.ClientSession, retries: int) -> None:
+        self.gate = Gate(access.limits)
+        self._access = access
+        self._session = session
+        self._retries = retries
+
+    def client(self, priority: Priority) -> stripe.StripeClient:
+        return stripe.StripeClient(
+            self._access.secret_key,
+            base_addresses={"api": self._access.url},
+            stripe_version=API_VERSION,
+            max_network_retries=self._retries,
+            http_client=SafeClient(self._session, self.gate, priority),
+        )
+
+
 @contextlib.asynccontextmanager
-async def open_client(access: Access, retries: int = RETRIES) -> AsyncIterator[stripe.StripeClient]:
-    """A client for the account whose key is given; its connections are closed when the block ends."""
+async def open_account(access: Access, retries: int = RETRIES) -> AsyncIterator[Account]:
+    """The account whose key is given; its connections are closed when the block ends."""
     # Telemetry writes a file in the home folder from inside the event loop, and sends it.
     stripe.enable_telemetry = False
     async with http_client.session(access.timeout_s, peer="stripe") as session:
-        yield stripe.StripeClient(
-            access.secret_key,
-            base_addresses={"api": access.url},
-            stripe_version=API_VERSION,
-            max_network_retries=retries,
-            # The session has the timeout; given here as well, the package would overrule it.
-            http_client=SafeClient(session=session, timeout=None),
-        )
+        yield Account(access, session, retries)
 
 
 def require_mode(mode: Mode, url: str, **keys: tuple[str, tuple[str, ...]]) -> None:

@@ -115,12 +115,16 @@ class Stage:
         await asyncio.gather(self.supervisor.start(*programs, within_s=READY_WITHIN_S), self._fill_shelves())
 
     async def _fill_shelves(self) -> None:
+        await self.operate("import-catalogue", str(self.options.catalogue))
+
+    async def operate(self, *arguments: str) -> str:
+        """Run a command of the operator's; what it said. Raises StageFailed if it ended badly."""
         env = {
             "OPS_DATABASE_URL": self.database.url("checkout"),
             "OPS_AMQP_URL": self.setup.amqp_url,
             "OPS_ROLE_PREFIX": self.database.prefix,
         }
-        await self.command("catalogue", ("-m", "deploy.ops", "import-catalogue", str(self.options.catalogue)), env)
+        return await self.command(arguments[0], ("-m", "deploy.ops", *arguments), env)
 
     async def command(self, name: str, arguments: tuple[str, ...], env: Mapping[str, str]) -> str:
         """Run one of our commands to its end; what it said. Raises StageFailed if it ended badly."""

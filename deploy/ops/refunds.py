@@ -44,7 +44,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 async def refund(settings: OpsSettings, arguments: argparse.Namespace) -> None:
     """Says what would be given back; with --yes writes it down and waits for Stripe's answer."""
     wanted = _wanted(arguments)
-    async with _pool(settings) as pool:
+    async with open_checkout(settings) as pool:
         async with pool.worker() as conn:
             order_id = await store.select_order_id(conn, arguments.order)
             order = await store.select_order_for_update(conn, order_id)
@@ -62,7 +62,7 @@ async def refund(settings: OpsSettings, arguments: argparse.Namespace) -> None:
 
 async def release_hold(settings: OpsSettings, arguments: argparse.Namespace) -> None:
     """Acknowledges the order's failed refunds; a hold for another reason ends only with its cause."""
-    async with _pool(settings) as pool, pool.worker() as conn:
+    async with open_checkout(settings) as pool, pool.worker() as conn:
         order_id = await store.select_order_id(conn, arguments.order)
         order = await releasing.acknowledge(conn, order_id, arguments.actor, arguments.reason)
         print(f"order {order.number}: hold is now {order.hold}")
@@ -87,13 +87,14 @@ def _wanted(arguments: argparse.Namespace) -> RefundWanted:
         id=uuid7(),
         reason=arguments.reason,
         amount_minor=arguments.amount_minor,
-        lines=_lines(arguments.line) if arguments.line else None,
+        lines=pieces(arguments.line) if arguments.line else None,
         restock=arguments.restock,
         payment_intent_id=arguments.payment,
     )
 
 
-def _lines(given: list[str]) -> dict[int, int]:
+def pieces(given: list[str]) -> dict[int, int]:
+    """Position -> quantity. Raises Invalid."""
     lines: dict[int, int] = {}
     for text in given:
         position, _, quantity = text.partition(":")
@@ -103,5 +104,6 @@ def _lines(given: list[str]) -> dict[int, int]:
     return lines
 
 
-def _pool(settings: OpsSettings) -> AbstractAsyncContextManager[Pool]:
+def open_checkout(settings: OpsSettings) -> AbstractAsyncContextManager[Pool]:
+    """The database, as checkout."""
     return open_pool(settings.database_url.get_secret_value(), "checkout", settings.role_prefix, 2)

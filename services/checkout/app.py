@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
@@ -49,6 +50,7 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
         options = Options(SERVICE, settings.retry_steps_s, settings.prefetch, settings.drain_s)
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), options))
         app[TILL] = till = Till(pool, await open_(open_stripe(settings)), settings)
+        backstage = replace(till, stripe=till.stripe.in_background())
         app[LIVE] = live = Live(pool, settings)
         await open_(live.ending_with(app[DRAINING]))
         for consumer in (
@@ -61,12 +63,12 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             await bus.consume(pool, consumer.__name__, consumer)
         for name, job, rest_s in (
             ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
-            ("expire_unpaid", partial(jobs.expire_unpaid, till), settings.rest_s * 5),
-            ("resync", partial(jobs.resync, till), settings.rest_s * 5),
-            ("pursue_refunds", partial(jobs.pursue_refunds, till), settings.rest_s * 5),
-            ("book_balance", partial(jobs.book_balance, till), settings.rest_s * 5),
+            ("expire_unpaid", partial(jobs.expire_unpaid, backstage), settings.rest_s * 5),
+            ("resync", partial(jobs.resync, backstage), settings.rest_s * 5),
+            ("pursue_refunds", partial(jobs.pursue_refunds, backstage), settings.rest_s * 5),
+            ("book_balance", partial(jobs.book_balance, backstage), settings.rest_s * 5),
             ("wake_the_changed", live.wake_the_changed, settings.live_look_s),
-            ("purge", partial(jobs.purge, till), PURGE_S),
+            ("purge", partial(jobs.purge, backstage), PURGE_S),
             ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),
             ("measure_loop_lag", metrics.measure_loop_lag, 1.0),
             (

@@ -6,17 +6,18 @@ from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import Secret, Secrets, ServiceSettings
-from shared.stripe_client import STRIPE_API, Mode, require_mode
+from shared.stripe_client import Mode, require_mode
+from shared.stripe_settings import StripeSettings
 
 
-class CheckoutSettings(ServiceSettings):
+class CheckoutSettings(StripeSettings, ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CHECKOUT_", frozen=True)
 
     stripe_mode: Mode
     stripe_secret_key: Secret
     stripe_publishable_key: str = Field(min_length=1)
-    stripe_url: str = STRIPE_API
-    stripe_timeout_s: float = Field(default=10.0, gt=0)
+    # Of one process of checkout beside one of webhooks; four processes would have 0.22 each.
+    stripe_share: float = Field(default=0.9, gt=0, le=1, description="of what Stripe takes, for this process")
     # Newest first: the first signs, all verify, so that a key can be rotated.
     order_token_keys: Secrets
     # The notifier signs the links in mails with its newest; all are verified here.

@@ -15,13 +15,15 @@ import stripe
 
 from services.checkout.domain import Attempt, BalanceTransaction, Dispute
 from services.checkout.settings import CheckoutSettings
-from shared import stripe_client
+from shared.admission import Busy, Priority
 from shared.errors import AppError, Unavailable
 from shared.events import PaymentSnapshot, RefundSnapshot
-from shared.stripe_client import Access
+from shared.stripe_client import Account, endpoint_of, open_account
 
 # How far Stripe's clock and ours may be apart when we look for what an attempt made.
 CLOCKS_DIFFER = timedelta(minutes=5)
+
+CREATE = endpoint_of("POST", "/v1/payment_intents")
 
 
 class StripeRefused(Unavailable):
@@ -40,9 +42,10 @@ class StripeBusy(Unavailable):
 
     code = "payment_provider_busy"
 
-    def __init__(self) -> None:
+    def __init__(self, retry_after_s: float) -> None:
         super().__init__(
-            "Too many payments are being prepared; try again with the same Idempotency-Key", retry_after_s=2
+            "Too many payments are being prepared; try again with the same Idempotency-Key",
+            retry_after_s=max(1.0, retry_after_s),
         )
 
 
@@ -80,9 +83,20 @@ class Intent:
 class Stripe:
     """PaymentIntents and what becomes of their money, as checkout needs them."""
 
-    def __init__(self, client: stripe.StripeClient) -> None:
-        self._intents = client.v1.payment_intents
-        self._v1 = client.v1
+    def __init__(self, account: Account, priority: Priority = Priority.SHOPPER) -> None:
+        self._account = account
+        self._priority = priority
+        self._v1 = account.client(priority).v1
+        self._intents = self._v1.payment_intents
+
+    def in_background(self) -> "Stripe":
+        """The same account for jobs: they share what may be asked of it, and let shoppers go first."""
+        return Stripe(self._account, Priority.BACKGROUND)
+
+    def require_room(self) -> None:
+        """Raises StripeBusy if a PaymentIntent could not be made soon: to be asked before anything is written."""
+        with _translated():
+            self._account.gate.check(CREATE, self._priority)
 
     async def create_intent(self, attempt: Attempt) -> Intent:
         """Creates the attempt's PaymentIntent, or finds the one that an earlier try with this key created."""
@@ -156,16 +170,16 @@ class View:
 async def open_stripe(settings: CheckoutSettings) -> AsyncIterator[Stripe]:
     """A client for the account whose key is in the settings."""
     key = settings.stripe_secret_key.get_secret_value()
-    async with stripe_client.open_client(Access(key, settings.stripe_url, settings.stripe_timeout_s)) as client:
-        yield Stripe(client)
+    async with open_account(settings.access_with(key, settings.stripe_mode)) as account:
+        yield Stripe(account)
 
 
 @contextlib.contextmanager
 def _translated() -> Any:
     try:
         yield
-    except stripe.RateLimitError as error:
-        raise StripeBusy from error
+    except (Busy, stripe.RateLimitError) as error:
+        raise StripeBusy(error.retry_after_s if isinstance(error, Busy) else 2.0) from error
     except stripe.APIConnectionError as error:
         raise OutcomeUnknown from error
     except stripe.InvalidRequestError as error:

@@ -14,7 +14,8 @@ from services.webhooks.domain.secrets import parse, usable
 from services.webhooks.domain.silence import Floor
 from services.webhooks.domain.threats import Policy
 from shared.settings import Listed, Network, Secret, ServiceSettings
-from shared.stripe_client import STRIPE_API, Access, Mode, require_mode
+from shared.stripe_client import Access, Mode, require_mode
+from shared.stripe_settings import StripeSettings
 
 STRIPES_LIST = "https://stripe.com/files/ips/ips_webhooks.json"
 
@@ -35,7 +36,7 @@ def _secret(value: Any) -> SigningSecret:
     return secret
 
 
-class WebhooksSettings(ServiceSettings):
+class WebhooksSettings(StripeSettings, ServiceSettings):
     """What only this service needs. Times are in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="WEBHOOKS_", frozen=True, extra="ignore")
@@ -84,8 +85,7 @@ class WebhooksSettings(ServiceSettings):
 
     # What we ask Stripe by ourselves. Without a key: no backfill, no resyncs, no look at the endpoint.
     stripe_secret_key: Secret | None = Field(default=None, description="restricted: read events, payments, endpoints")
-    stripe_url: str = STRIPE_API
-    stripe_timeout_s: float = Field(default=10.0, gt=0)
+    stripe_share: float = Field(default=0.1, gt=0, le=1, description="of what Stripe takes, for this process")
     # Stripe allows at least 10,000 reads in 30 days (and 500 per transaction): checkout needs some of them.
     stripe_reads_per_day: int = Field(default=320, ge=1, description="by all processes of webhooks together")
     backfill_interval_s: float = Field(default=300.0, gt=0, description="between looks for undelivered events")
@@ -110,8 +110,7 @@ class WebhooksSettings(ServiceSettings):
     def _fits_together(self) -> Self:
         if self.stripe_secret_key is not None:
             key = self.stripe_secret_key.get_secret_value()
-            mode: Mode = "live" if self.livemode else "test"
-            require_mode(mode, self.stripe_url, stripe_secret_key=(key, ("rk", "sk")))
+            require_mode(self.mode, self.stripe_url, stripe_secret_key=(key, ("rk", "sk")))
         if self.outage_after_s <= self.backfill_step_s:
             raise ValueError("outage_after_s has to be longer than backfill_step_s, or every step finds an outage")
         return self
@@ -155,7 +154,11 @@ class WebhooksSettings(ServiceSettings):
     def access(self) -> Access | None:
         """How Stripe is asked; None without a key."""
         key = self.stripe_secret_key
-        return None if key is None else Access(key.get_secret_value(), self.stripe_url, self.stripe_timeout_s)
+        return None if key is None else self.access_with(key.get_secret_value(), self.mode)
+
+    @property
+    def mode(self) -> Mode:
+        return "live" if self.livemode else "test"
 
     def pace(self) -> Pace:
         return Pace(

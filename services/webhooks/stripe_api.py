@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import stripe
 
-from shared import stripe_client
+from shared.admission import Busy, Priority
 from shared.errors import AppError, Unavailable
-from shared.stripe_client import Access
+from shared.stripe_client import Access, Account, open_account
 
 Json = Mapping[str, Any]
 
@@ -48,8 +48,8 @@ class Page:
 class Stripe:
     """The account, as webhooks reads it."""
 
-    def __init__(self, client: stripe.StripeClient) -> None:
-        self._v1 = client.v1
+    def __init__(self, account: Account) -> None:
+        self._v1 = account.client(Priority.BACKGROUND).v1
 
     async def list_undelivered(self, created_from: int, types: Sequence[str], after: str | None) -> Page:
         """Events that some endpoint has not taken, created at or after that time; those older than `after`.
@@ -88,14 +88,16 @@ class Stripe:
 @contextlib.asynccontextmanager
 async def open_stripe(access: Access) -> AsyncIterator[Stripe]:
     """A reader for the account whose key is given."""
-    async with stripe_client.open_client(access, retries=0) as client:
-        yield Stripe(client)
+    async with open_account(access, retries=0) as account:
+        yield Stripe(account)
 
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
+    except Busy as error:
+        raise StripeAway("too much is asked of Stripe", retry_after_s=error.retry_after_s) from error
     except stripe.InvalidRequestError as error:
         code = error.code or "invalid_request_error"
         raise (StripeUnknown if code == "resource_missing" else StripeRefused)(code) from error

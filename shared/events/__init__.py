@@ -14,6 +14,7 @@ from shared.events.incidents import IncidentEvent, IncidentOpened, IncidentResol
 from shared.events.mails import MailAccepted, MailEvent, MailRefused, MailUnknown
 from shared.events.orders import (
     Address,
+    OrderDelivered,
     OrderDisputed,
     OrderEvent,
     OrderExpired,
@@ -26,6 +27,11 @@ from shared.events.orders import (
     OrderRefunded,
     OrderRefundFailed,
     OrderReleased,
+    OrderReturned,
+    OrderShipped,
+    ParcelEvent,
+    ParcelFacts,
+    ParcelLine,
     RefundFacts,
 )
 from shared.events.security import (
@@ -102,6 +108,7 @@ __all__ = [
     "MailRefused",
     "MailUnknown",
     "MoneyEvent",
+    "OrderDelivered",
     "OrderDisputed",
     "OrderEvent",
     "OrderExpired",
@@ -114,6 +121,11 @@ __all__ = [
     "OrderRefundFailed",
     "OrderRefunded",
     "OrderReleased",
+    "OrderReturned",
+    "OrderShipped",
+    "ParcelEvent",
+    "ParcelFacts",
+    "ParcelLine",
     "Part",
     "PaymentActionRequired",
     "PaymentBooked",

@@ -127,6 +127,48 @@ class OrderRefundFailed(OrderEvent):
     failure_reason: str
 
 
+class ParcelLine(Part):
+    sku: str
+    name: str
+    variant: str
+    quantity: int
+
+
+class ParcelFacts(Part):
+    """A parcel as a mail needs it. `tracking_url` is the carrier's page about it, where we know that."""
+
+    parcel_id: UUID
+    carrier: str
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    lines: tuple[ParcelLine, ...]
+
+
+class ParcelEvent(OrderEvent):
+    """`fulfilment` is where the goods of the whole order are now: part_shipped, shipped, delivered, returned."""
+
+    parcel: ParcelFacts
+    fulfilment: str
+
+
+class OrderShipped(ParcelEvent):
+    """A parcel of the order was handed to a carrier; an order may have several."""
+
+    type: ClassVar[str] = "order.shipped"
+
+
+class OrderDelivered(ParcelEvent):
+    """A parcel of the order reached the customer."""
+
+    type: ClassVar[str] = "order.delivered"
+
+
+class OrderReturned(ParcelEvent):
+    """A parcel of the order came back to us."""
+
+    type: ClassVar[str] = "order.returned"
+
+
 class OrderDisputed(OrderEvent):
     """The dispute that the order shows has changed: inquiry, open, won, lost, closed."""
 

@@ -26,6 +26,9 @@ SETTINGS = {
     "CHECKOUT_ATTEMPT_LEASE_S": "3",
     "CHECKOUT_ATTEMPT_WAIT_S": "2",
     "NOTIFIER_FAILURE_GRACE_S": "0.5",
+    # A look for undelivered events would bring one that a story holds back.
+    "WEBHOOKS_BACKFILL_INTERVAL_S": "86400",
+    "WEBHOOKS_BACKFILL_IDLE_S": "86400",
 }
 #: For the first story, before which servers and browser may have to be installed.
 SETTING_UP_S = 600

@@ -68,9 +68,19 @@ async def test_an_order_that_is_paid_after_a_failure(window: Window, backstage):
     await backstage.events_come()
     await window.sees_thanks()
     await window.is_accessible("paid")
+    link = window.page.url
     await window.page.goto(await backstage.link_in_mail(window.email))
     await expect(window.page.get_by_role("heading", level=1)).to_have_text("Paid")
     await window.is_accessible("checkout's page paid")
+    await backstage.send(window.email)
+    await window.page.reload()
+    await expect(window.page.get_by_role("heading", level=1)).to_have_text("On its way")
+    await expect(window.link("1Z999AA10123456784")).to_be_visible()
+    await window.is_accessible("checkout's page shipped")
+    await window.page.goto(link)
+    await window.sees_state("shipped", "On its way")
+    await expect(window.link("1Z999AA10123456784")).to_be_visible()
+    await window.is_accessible("shipped")
 
 
 async def test_an_order_that_is_not_paid(window: Window, backstage):

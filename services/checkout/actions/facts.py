@@ -1,10 +1,12 @@
-"""An order as its events carry it."""
+"""An order and its parcels as events carry them."""
 
-from services.checkout.domain import Line, Order
-from shared.events import Address, OrderFacts, OrderLine
+from collections.abc import Sequence
+
+from services.checkout.domain import Line, Order, Parcel
+from shared.events import Address, OrderFacts, OrderLine, ParcelFacts, ParcelLine
 
 
-def facts(order: Order, lines: list[Line]) -> OrderFacts:
+def facts(order: Order, lines: Sequence[Line]) -> OrderFacts:
     """The order as events carry it: all that a mail needs."""
     return OrderFacts(
         order_id=order.id,
@@ -20,6 +22,20 @@ def facts(order: Order, lines: list[Line]) -> OrderFacts:
         tax_added_minor=order.parts.tax_added.amount_minor,
         lines=tuple(_line_facts(line) for line in lines),
         shipping_address=Address.model_validate(order.shipping_address),
+    )
+
+
+def parcel_facts(parcel: Parcel, lines: Sequence[Line]) -> ParcelFacts:
+    """The parcel with what is in it; `lines` are the order's."""
+    return ParcelFacts(
+        parcel_id=parcel.id,
+        carrier=parcel.carrier,
+        tracking_number=parcel.tracking_number,
+        tracking_url=parcel.tracking_url,
+        lines=tuple(
+            ParcelLine(sku=lines[at].sku, name=lines[at].name, variant=lines[at].variant, quantity=quantity)
+            for at, quantity in parcel.lines.items()
+        ),
     )
 
 

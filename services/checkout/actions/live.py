@@ -9,7 +9,8 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
-from services.checkout.domain import Line, Order
+from services.checkout.actions.orders import select_whole
+from services.checkout.domain import WholeOrder
 from services.checkout.settings import CheckoutSettings
 from services.checkout.store import orders as store
 from shared import tasks
@@ -76,13 +77,12 @@ class Live:
                 del self._watches[order_id]
             self._recount(-1)
 
-    async def look_at(self, watch: Watch) -> tuple[str, Order, list[Line]]:
+    async def look_at(self, watch: Watch) -> tuple[str, WholeOrder]:
         """The order with its version, as its own customer may see it. Raises NotFound."""
         async with self._pool.request(order_id=watch.order_id) as conn:
             # The version first: if the order changes in between, it is told once too often, never once too seldom.
             version = await store.select_version(conn, watch.order_id)
-            order = await store.select_order(conn, watch.order_id)
-            return version, order, await store.select_lines(conn, order)
+            return version, await select_whole(conn, watch.order_id)
 
     async def wake_the_changed(self) -> int:
         """Job: wakes those whose order is not the version they were told."""

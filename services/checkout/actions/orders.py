@@ -11,10 +11,11 @@ import asyncpg
 from services.checkout import domain
 from services.checkout.actions import attempts, payments, pricing, stock
 from services.checkout.actions.facts import facts
-from services.checkout.domain import CREATE_INTENT, Attempt, Basket, Line, Order
+from services.checkout.domain import CREATE_INTENT, Attempt, Basket, Order, WholeOrder
 from services.checkout.schemas import PlaceOrder
 from services.checkout.settings import CheckoutSettings
 from services.checkout.store import orders as store
+from services.checkout.store import parcels as parcel_store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import Intent, Stripe, StripeRefused
 from shared import outbox
@@ -38,8 +39,7 @@ class InProgress(Conflict):
 class Placed:
     """An order, the PaymentIntent that pays it, and whether this request made it or found it."""
 
-    order: Order
-    lines: list[Line]
+    whole: WholeOrder
     intent: Intent
     is_replay: bool
 
@@ -57,21 +57,29 @@ async def place_order(till: Till, wanted: PlaceOrder, key: str) -> Placed:
     """Places the order that the key stands for, once; safe to repeat at any point with the same key and body.
 
     The order, its reservation and the attempt are committed before Stripe is called. A repeat finds what the first
-    left and goes on. Raises Invalid, PriceChanged, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises.
+    left and goes on. Raises Invalid, PriceChanged, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises:
+    while Stripe can't be asked nothing is written at all.
     """
+    till.stripe.require_room()
     key_sha256 = domain.sha256(key)
     fingerprint = domain.sha256(wanted.as_text())
     order_id, is_replay = await _claim_or_find(till, wanted, key_sha256, fingerprint)
     intent = await _intent_of(till, order_id, is_replay=is_replay)
-    order, lines = await look_at(till.pool, order_id)
-    return Placed(order, lines, intent, is_replay)
+    whole = await look_at(till.pool, order_id)
+    return Placed(whole, intent, is_replay)
 
 
-async def look_at(pool: Pool, order_id: UUID) -> tuple[Order, list[Line]]:
-    """The order and its lines, as its own customer may see them. Raises NotFound."""
+async def look_at(pool: Pool, order_id: UUID) -> WholeOrder:
+    """The order, as its own customer may see it. Raises NotFound."""
     async with pool.request(order_id=order_id) as conn:
-        order = await store.select_order(conn, order_id)
-        return order, await store.select_lines(conn, order)
+        return await select_whole(conn, order_id)
+
+
+async def select_whole(conn: Connection, order_id: UUID) -> WholeOrder:
+    """The order with its lines and parcels. Raises NotFound."""
+    order = await store.select_order(conn, order_id)
+    lines = await store.select_lines(conn, order)
+    return WholeOrder(order, lines, await parcel_store.select_parcels(conn, order_id))
 
 
 async def _claim_or_find(till: Till, wanted: PlaceOrder, key_sha256: bytes, fingerprint: bytes) -> tuple[UUID, bool]:

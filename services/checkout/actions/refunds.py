@@ -26,6 +26,7 @@ from services.checkout.domain import (
 )
 from services.checkout.store import ledger as ledger_store
 from services.checkout.store import orders as store
+from services.checkout.store import parcels as parcel_store
 from services.checkout.store import payments as payment_store
 from services.checkout.store import refunds as refund_store
 from services.checkout.store.stock import Cause
@@ -174,7 +175,7 @@ async def _recognise(conn: Connection, order: Order, told: RefundSnapshot, payme
         created_at=datetime.now(UTC),
         stripe_refund_id=told.refund_id,
     )
-    await refund_store.insert_refund(conn, made, {})
+    await refund_store.insert_refund(conn, made, {}, {})
     await _book(conn, made)
     return made
 
@@ -204,7 +205,8 @@ async def _write(
     )
     assert refund.attempt_id is not None
     await refund_store.insert_refund_attempt(conn, attempts.to_refund(refund, refund.attempt_id, refund.created_at))
-    await refund_store.insert_refund(conn, refund, plan.lines)
+    withdrawn = domain.withdrawn_by_refund(plan.lines, await parcel_store.select_tallies(conn, order.id))
+    await refund_store.insert_refund(conn, refund, plan.lines, withdrawn)
     about = f"{refund.amount_minor} {refund.currency}: {refund.reason}"
     await standing.record(conn, order, "refund requested", about, actor)
     return refund

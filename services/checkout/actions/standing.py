@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from services.checkout import domain
 from services.checkout.actions.facts import facts
-from services.checkout.domain import DISPUTE_MOVES, DisputeState, Fulfilment, Hold, Income, Order, PaymentState
+from services.checkout.domain import DISPUTE_MOVES, FULFILMENT_MOVES, DisputeState, Fulfilment, Hold, Income, Order
 from services.checkout.store import orders as store
+from services.checkout.store import parcels as parcel_store
 from services.checkout.store import refunds as refund_store
 from shared import outbox
 from shared.audit import audit
@@ -32,7 +33,7 @@ async def reconsider(conn: Connection, order: Order, actor: str = STRIPE) -> Ord
         hold=domain.hold_of(order, incomes, has_failed_refund=has_failed),
         dispute=_dispute(order, domain.gravest(statuses)),
         refunded_minor=refunded,
-        fulfilment=_fulfilment(order, incomes),
+        fulfilment=await _fulfilment(conn, order, incomes),
     )
     if now != order:
         await store.update_facts(conn, now)
@@ -59,12 +60,12 @@ def _dispute(order: Order, to: DisputeState) -> DisputeState:
     return order.dispute if to is order.dispute else domain.moved(DISPUTE_MOVES, order.dispute, to)
 
 
-def _fulfilment(order: Order, incomes: list[Income]) -> Fulfilment:
-    """What is wholly given back before anything was sent will not be sent."""
+async def _fulfilment(conn: Connection, order: Order, incomes: list[Income]) -> Fulfilment:
+    states = [parcel.state for parcel in await parcel_store.select_parcels(conn, order.id)]
+    tallies = await parcel_store.select_tallies(conn, order.id)
     is_given_back = any(income.settles and income.left_minor <= 0 for income in incomes)
-    if order.payment is PaymentState.PAID and order.fulfilment is Fulfilment.NONE and is_given_back:
-        return domain.moved(domain.FULFILMENT_MOVES, order.fulfilment, Fulfilment.CANCELLED)
-    return order.fulfilment
+    to = domain.fulfilment_of(order, states, tallies, is_given_back=is_given_back)
+    return to if to is order.fulfilment else domain.moved(FULFILMENT_MOVES, order.fulfilment, to)
 
 
 async def _tell(conn: Connection, was: Order, now: Order, actor: str) -> None:
@@ -82,5 +83,5 @@ async def _tell(conn: Connection, was: Order, now: Order, actor: str) -> None:
         await record(conn, now, "disputed", now.dispute, actor)
         due_at = await refund_store.select_evidence_due(conn, now.id)
         await outbox.stage(conn, OrderDisputed(order=told, dispute=now.dispute, due_at=due_at))
-    if now.fulfilment is not was.fulfilment:
+    if now.fulfilment is not was.fulfilment and now.fulfilment is Fulfilment.CANCELLED:
         await record(conn, now, "cancelled", "all of it was given back", actor)

@@ -16,6 +16,7 @@ _FULFILMENT: Mapping[Fulfilment, str] = {
     Fulfilment.PART_SHIPPED: "part shipped",
     Fulfilment.SHIPPED: "shipped",
     Fulfilment.DELIVERED: "delivered",
+    Fulfilment.RETURNED: "returned",
 }
 _DISPUTE: Mapping[DisputeState, str] = {
     DisputeState.INQUIRY: "inquiry",

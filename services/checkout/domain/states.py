@@ -35,6 +35,7 @@ class Fulfilment(StrEnum):
     PART_SHIPPED = "part_shipped"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
+    RETURNED = "returned"  # everything that was sent is with us again
     CANCELLED = "cancelled"  # will not be sent: all the money was given back before anything was
 
 
@@ -76,11 +77,14 @@ MOVES: Mapping[PaymentState, frozenset[PaymentState]] = {
 # States in which stock is reserved for the order.
 RESERVING = frozenset({PaymentState.AWAITING, PaymentState.PROCESSING, PaymentState.FAILED})
 
+# Derived from parcels and refunds (`parcels.py`). Pieces of a parcel that came back may be sent again, and so may those
+# whose refund failed; refunding what was not sent yet completes what was.
 FULFILMENT_MOVES: Mapping[Fulfilment, frozenset[Fulfilment]] = {
     Fulfilment.NONE: frozenset({Fulfilment.PART_SHIPPED, Fulfilment.SHIPPED, Fulfilment.CANCELLED}),
-    Fulfilment.PART_SHIPPED: frozenset({Fulfilment.SHIPPED}),
-    Fulfilment.SHIPPED: frozenset({Fulfilment.DELIVERED}),
-    Fulfilment.DELIVERED: frozenset(),
+    Fulfilment.PART_SHIPPED: frozenset({Fulfilment.SHIPPED, Fulfilment.DELIVERED, Fulfilment.RETURNED}),
+    Fulfilment.SHIPPED: frozenset({Fulfilment.PART_SHIPPED, Fulfilment.DELIVERED, Fulfilment.RETURNED}),
+    Fulfilment.DELIVERED: frozenset({Fulfilment.PART_SHIPPED, Fulfilment.RETURNED}),
+    Fulfilment.RETURNED: frozenset({Fulfilment.PART_SHIPPED, Fulfilment.SHIPPED}),
     Fulfilment.CANCELLED: frozenset(),
 }
 

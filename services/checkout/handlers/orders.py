@@ -12,7 +12,7 @@ from services.checkout import pages
 from services.checkout.actions import catalogue, orders, pricing
 from services.checkout.actions.live import Live, TooManyWatch, Watch
 from services.checkout.actions.orders import InProgress, Placed, Till
-from services.checkout.domain import KeyReused, Line, NotServed, Order, OutOfStock, PriceChanged
+from services.checkout.domain import KeyReused, NotServed, OutOfStock, PriceChanged, WholeOrder
 from services.checkout.handlers.keys import LIVE, TILL
 from services.checkout.handlers.parameters import CURRENCY, IDEMPOTENCY_KEY, LAST_EVENT_ID, ORDER_ID
 from services.checkout.schemas import AskQuote, OrderOut, PlacedOrder, PlaceOrder, ProductsOut, QuoteOut
@@ -96,8 +96,7 @@ async def place_order(request: web.Request) -> web.Response:
 @describe({200: OrderOut}, asks=(ORDER_ID,), problems=TOKEN_PROBLEMS)
 async def show_order(request: web.Request) -> web.Response:
     """An order as its customer sees it."""
-    order, lines = await _own_order(request)
-    return reply(OrderOut.of(order, lines))
+    return reply(OrderOut.of(await _own_order(request)))
 
 
 # A HEAD would never end.
@@ -142,11 +141,11 @@ async def _tell(live: Live, watch: Watch, response: web.StreamResponse) -> None:
 
 async def _news(live: Live, watch: Watch) -> bytes:
     """The order as an event, if the client doesn't have it like this already."""
-    version, order, lines = await live.look_at(watch)
+    version, whole = await live.look_at(watch)
     if version == watch.version:
         return b""
     watch.version = version
-    return f"id: {version}\nevent: order\ndata: {OrderOut.of(order, lines).model_dump_json()}\n\n".encode()
+    return f"id: {version}\nevent: order\ndata: {OrderOut.of(whole).model_dump_json()}\n\n".encode()
 
 
 @routes.get("/orders/{id}")
@@ -156,13 +155,13 @@ async def show_order_page(request: web.Request) -> web.Response:
     """An order as a page: where the links in mails lead."""
     shop_name = request.app[TILL].settings.shop_name
     try:
-        order, lines = await _own_order(request)
+        whole = await _own_order(request)
     except (BadRequest, Unauthorized, Forbidden, NotFound) as error:
         return pages.html(pages.no_order(shop_name), status=error.status)
-    return pages.html(pages.order_status(shop_name, order, lines))
+    return pages.html(pages.order_status(shop_name, whole))
 
 
-async def _own_order(request: web.Request) -> tuple[Order, list[Line]]:
+async def _own_order(request: web.Request) -> WholeOrder:
     order_id = path_uuid(request, "id")
     _check_token(request, order_id)
     return await orders.look_at(request.app[TILL].pool, order_id)
@@ -207,9 +206,9 @@ def _remember_token(response: web.Response, answer: PlacedOrder) -> None:
 
 
 def _placed(till: Till, placed: Placed) -> PlacedOrder:
-    order_id = str(placed.order.id)
+    order_id = str(placed.whole.order.id)
     return PlacedOrder(
-        order=OrderOut.of(placed.order, placed.lines),
+        order=OrderOut.of(placed.whole),
         order_token=links.sign(till.settings.token_keys()[0], ORDER_TOKEN, order_id),
         payment_intent_id=placed.intent.payment.payment_intent_id,
         client_secret=placed.intent.client_secret,

@@ -2,11 +2,32 @@
 
 from aiohttp import web
 
-from services.checkout.actions import refunds, stock
-from services.checkout.domain import BelowReserved, ChargeDisputed, NothingToRefund, RefundTooLarge
+from services.checkout.actions import refunds, shipping, stock
+from services.checkout.domain import (
+    BelowReserved,
+    ChargeDisputed,
+    IllegalMove,
+    MoneyDisputed,
+    MoreThanLeft,
+    NothingToRefund,
+    OrderGivenBack,
+    OrderOnHold,
+    OrderUnpaid,
+    ParcelIdTaken,
+    RefundTooLarge,
+)
 from services.checkout.handlers.keys import TILL
-from services.checkout.handlers.parameters import ORDER_ID, REFUND_ID, SKU
-from services.checkout.schemas import AdjustedStock, AdjustStock, RefundIn, RefundOut
+from services.checkout.handlers.parameters import ORDER_ID, PARCEL_ID, REFUND_ID, SKU
+from services.checkout.schemas import (
+    AdjustedStock,
+    AdjustStock,
+    ParcelIn,
+    ParcelOut,
+    ParcelsOut,
+    ParcelStateIn,
+    RefundIn,
+    RefundOut,
+)
 from shared.errors import Conflict, NotFound
 from shared.openapi import describe
 from shared.permissions import Permission, permit
@@ -15,6 +36,8 @@ from shared.web import parse, path_uuid, reply
 from shared.web.staff import STAFF
 
 routes = web.RouteTableDef()
+
+UNSENDABLE = (OrderUnpaid, OrderOnHold, MoneyDisputed, OrderGivenBack, MoreThanLeft)
 
 
 @routes.put("/v1/staff/orders/{id}/refunds/{refund_id}")
@@ -35,6 +58,49 @@ async def refund_order(request: web.Request) -> web.Response:
     async with request.app[TILL].pool.worker() as conn:
         refund = await refunds.request(conn, order_id, body.wanted(refund_id), request[STAFF].actor)
     return reply(RefundOut.of(refund), status=202)
+
+
+@routes.get("/v1/staff/orders/{id}/parcels")
+@permit(Permission.STAFF, Right.ORDERS_SHIP)
+@describe({200: ParcelsOut}, asks=(ORDER_ID,), problems=(NotFound,))
+async def list_parcels(request: web.Request) -> web.Response:
+    """What was sent of an order, and what is left to send."""
+    async with request.app[TILL].pool.worker() as conn:
+        found = await shipping.look_at(conn, path_uuid(request, "id"), request[STAFF].actor)
+    return reply(ParcelsOut.of(*found))
+
+
+@routes.put("/v1/staff/orders/{id}/parcels/{parcel_id}")
+@permit(Permission.STAFF, Right.ORDERS_SHIP)
+@describe(
+    {200: ParcelOut, 201: ParcelOut},
+    takes=ParcelIn,
+    asks=(ORDER_ID, PARCEL_ID),
+    problems=(NotFound, ParcelIdTaken, IllegalMove, *UNSENDABLE),
+)
+async def ship_parcel(request: web.Request) -> web.Response:
+    """Writes down a parcel that was handed over.
+
+    The client chooses its id, so repeating it sends nothing twice: it answers 200 with the parcel that is there.
+    """
+    order_id, parcel_id = path_uuid(request, "id"), path_uuid(request, "parcel_id")
+    body = await parse(request, ParcelIn)
+    async with request.app[TILL].pool.worker() as conn:
+        parcel, is_new = await shipping.ship(conn, order_id, body.wanted(parcel_id), request[STAFF].actor)
+    return reply(ParcelOut.of(parcel), status=201 if is_new else 200)
+
+
+@routes.put("/v1/staff/orders/{id}/parcels/{parcel_id}/state")
+@permit(Permission.STAFF, Right.ORDERS_SHIP)
+@describe({200: ParcelOut}, takes=ParcelStateIn, asks=(ORDER_ID, PARCEL_ID), problems=(NotFound, IllegalMove))
+async def mark_parcel(request: web.Request) -> web.Response:
+    """Says that a parcel arrived, or came back. Saying it again changes nothing."""
+    order_id, parcel_id = path_uuid(request, "id"), path_uuid(request, "parcel_id")
+    body = await parse(request, ParcelStateIn)
+    who = (request[STAFF].actor, body.reason)
+    async with request.app[TILL].pool.worker() as conn:
+        parcel = await shipping.mark(conn, order_id, parcel_id, body.to(), who)
+    return reply(ParcelOut.of(parcel))
 
 
 @routes.post("/v1/staff/stock/{sku}/adjustments")

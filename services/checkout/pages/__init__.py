@@ -8,7 +8,7 @@ from babel.dates import format_datetime
 from babel.numbers import format_currency
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from services.checkout.domain import Line, Order, payment_reading, reading
+from services.checkout.domain import Fulfilment, Order, Parcel, WholeOrder, payment_reading, reading
 from shared.money import Money
 
 # The styles are in the page itself, and its icon is none, so that nobody asks for one; there is no script at all.
@@ -31,16 +31,25 @@ GIVEN_BACK = {
     "part refunded": ("Partly refunded", "We have given back a part of your payment; your bank may need some days."),
     "refunded": ("Refunded", "We have given back your payment; your bank may need 5 to 10 days to show it."),
 }
+SENT = {
+    Fulfilment.PART_SHIPPED: ("Partly on its way", "A part of your order is on its way; the rest follows."),
+    Fulfilment.SHIPPED: ("On its way", "Your order has been handed to the carrier."),
+    Fulfilment.DELIVERED: ("Delivered", "The carrier says that your order has arrived. Enjoy it!"),
+    Fulfilment.RETURNED: ("Returned", "What we sent you has come back to us."),
+}
+PARCEL = {"shipped": "on its way", "delivered": "delivered", "returned": "came back to us"}
 HELD = ("We are checking your payment", "Something about the payment needs a look. We will write to you.")
 
 
-def order_status(shop_name: str, order: Order, lines: list[Line]) -> str:
+def order_status(shop_name: str, whole: WholeOrder) -> str:
     """How an order stands."""
-    title, text = HELD if order.hold != "none" else GIVEN_BACK.get(payment_reading(order)) or STATUS[order.payment]
+    order = whole.order
+    title, text = _standing(order)
     return _page("order.html").render(
         shop_name=shop_name,
         order=order,
-        lines=lines,
+        lines=whole.lines,
+        parcels=[(parcel, _sent(parcel, whole)) for parcel in whole.parcels],
         tax_contained=order.parts.tax - order.parts.tax_added,
         title=title,
         text=text,
@@ -49,6 +58,19 @@ def order_status(shop_name: str, order: Order, lines: list[Line]) -> str:
         until=format_datetime(order.reserved_until, "d MMM y, HH:mm 'UTC'", locale="en"),
         amount=_amount,
     )
+
+
+def _standing(order: Order) -> tuple[str, str]:
+    """Title and text: what was given back says more than what was sent, and a hold more than either."""
+    if order.hold != "none":
+        return HELD
+    return GIVEN_BACK.get(payment_reading(order)) or SENT.get(order.fulfilment) or STATUS[order.payment]
+
+
+def _sent(parcel: Parcel, whole: WholeOrder) -> tuple[str, str]:
+    """What became of a parcel, and what is in it."""
+    pieces = (f"{quantity} × {whole.lines[at].name}" for at, quantity in parcel.lines.items())
+    return PARCEL[parcel.state], ", ".join(pieces)
 
 
 def no_order(shop_name: str) -> str:

@@ -1,9 +1,17 @@
 """HTTP bodies of checkout, in and out."""
 
 from services.checkout.schemas.catalogue import ProductOut, ProductsOut, VariantOut
-from services.checkout.schemas.fields import Currency, EventId, IdempotencyKey, OrderId, RefundId, Sku
-from services.checkout.schemas.orders import AskQuote, OrderOut, PlacedOrder, PlaceOrder, QuoteOut
-from services.checkout.schemas.staff import AdjustedStock, AdjustStock, RefundIn, RefundOut
+from services.checkout.schemas.fields import Currency, EventId, IdempotencyKey, OrderId, ParcelId, RefundId, Sku
+from services.checkout.schemas.orders import AskQuote, OrderOut, ParcelOut, PlacedOrder, PlaceOrder, QuoteOut
+from services.checkout.schemas.staff import (
+    AdjustedStock,
+    AdjustStock,
+    ParcelIn,
+    ParcelsOut,
+    ParcelStateIn,
+    RefundIn,
+    RefundOut,
+)
 
 __all__ = [
     "AdjustStock",
@@ -14,6 +22,11 @@ __all__ = [
     "IdempotencyKey",
     "OrderId",
     "OrderOut",
+    "ParcelId",
+    "ParcelIn",
+    "ParcelOut",
+    "ParcelStateIn",
+    "ParcelsOut",
     "PlaceOrder",
     "PlacedOrder",
     "ProductOut",

@@ -34,6 +34,10 @@ RefundId = Annotated[
     UUID,
     Field(description="A new UUID of yours for a new refund", examples=["019ac4a3-7a10-7d44-8e21-5c2d6e7f8a9b"]),
 ]
+ParcelId = Annotated[
+    UUID,
+    Field(description="A new UUID of yours for a new parcel", examples=["019ac4a3-7c21-7e55-8f32-6d3e7f8a9bac"]),
+]
 IdempotencyKey = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[\x20-\x7e]*$"),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.checkout.domain import Basket, Line, Order, Parts, Quote, Wanted, reading
+from services.checkout.domain import Basket, Line, Parcel, Parts, Quote, Wanted, WholeOrder, reading
 from services.checkout.schemas.fields import Country, Currency, Email, Incoming, ShippingMethod, Sku, Text
 
 
@@ -137,6 +137,25 @@ class QuoteOut(AmountsOut):
         )
 
 
+class ParcelOut(BaseModel):
+    """A parcel as its customer sees it. `lines` are pieces by the position of their line in the order."""
+
+    id: UUID
+    carrier: str
+    tracking_number: str | None
+    tracking_url: str | None
+    state: str
+    shipped_at: datetime
+    delivered_at: datetime | None
+    returned_at: datetime | None
+    lines: dict[str, int]
+
+    @classmethod
+    def of(cls, parcel: Parcel) -> "ParcelOut":
+        fields = {name: getattr(parcel, name) for name in cls.model_fields}
+        return cls(**{**fields, "lines": {str(at): quantity for at, quantity in parcel.lines.items()}})
+
+
 class OrderOut(AmountsOut):
     """An order as its customer sees it; neither the email nor the address is in it, since a link can be forwarded."""
 
@@ -149,11 +168,13 @@ class OrderOut(AmountsOut):
     held: bool
     refunded_minor: int
     lines: list[LineOut]
+    parcels: list[ParcelOut]
     placed_at: datetime
     reserved_until: datetime
 
     @classmethod
-    def of(cls, order: Order, lines: list[Line]) -> "OrderOut":
+    def of(cls, whole: WholeOrder) -> "OrderOut":
+        order = whole.order
         return cls(
             id=order.id,
             number=order.number,
@@ -164,7 +185,8 @@ class OrderOut(AmountsOut):
             held=order.hold != "none",
             **amounts(order.parts),
             refunded_minor=order.refunded_minor,
-            lines=[LineOut.of(line) for line in lines],
+            lines=[LineOut.of(line) for line in whole.lines],
+            parcels=[ParcelOut.of(parcel) for parcel in whole.parcels],
             placed_at=order.placed_at,
             reserved_until=order.reserved_until,
         )

@@ -1,12 +1,31 @@
-"""What staff ask for: a change of stock, a refund."""
+"""What staff ask for: a change of stock, a refund, a parcel."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.checkout.domain import Adjustment, Reason, Refund, RefundWanted, Stock
+from services.checkout.domain import (
+    Adjustment,
+    Order,
+    Parcel,
+    ParcelState,
+    ParcelWanted,
+    Reason,
+    Refund,
+    RefundWanted,
+    Stock,
+    Tally,
+)
 from services.checkout.schemas.fields import Incoming, Text
+from services.checkout.schemas.orders import ParcelOut
+
+Reasoned = Annotated[Text, StringConstraints(max_length=500)]
+# Pieces by the position of their line: {"0": 2} is two pieces of the first line.
+Pieces = dict[
+    Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,2})$")], Annotated[int, Field(gt=0, lt=2**31)]
+]
 
 
 class AdjustStock(Incoming):
@@ -45,15 +64,16 @@ class AdjustedStock(BaseModel):
 class RefundIn(Incoming):
     """PUT /v1/staff/orders/{id}/refunds/{refund_id}: all that is left, an amount, or pieces of lines."""
 
-    reason: Annotated[Text, StringConstraints(max_length=500)]
+    reason: Reasoned
     amount_minor: int | None = Field(default=None, gt=0)
-    lines: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}$")], Annotated[int, Field(gt=0)]] | None = None
+    lines: Pieces | None = None
     restock: bool = False
     payment_intent_id: Annotated[str, StringConstraints(pattern=r"^pi_[A-Za-z0-9_]{1,250}$")] | None = None
 
     def wanted(self, refund_id: UUID) -> RefundWanted:
-        lines = None if self.lines is None else {int(at): quantity for at, quantity in self.lines.items()}
-        return RefundWanted(refund_id, self.reason, self.amount_minor, lines, self.restock, self.payment_intent_id)
+        return RefundWanted(
+            refund_id, self.reason, self.amount_minor, by_position(self.lines), self.restock, self.payment_intent_id
+        )
 
 
 class RefundOut(BaseModel):
@@ -66,3 +86,67 @@ class RefundOut(BaseModel):
     @classmethod
     def of(cls, refund: Refund) -> "RefundOut":
         return cls(**{name: getattr(refund, name) for name in cls.model_fields})
+
+
+class ParcelIn(Incoming):
+    """PUT /v1/staff/orders/{id}/parcels/{parcel_id}: what was packed; without lines, all that is left to send."""
+
+    carrier: Annotated[Text, StringConstraints(max_length=60)]
+    tracking_number: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{2,58}[A-Za-z0-9]$")] | None
+    ) = None
+    lines: Annotated[Pieces, Field(min_length=1)] | None = None
+    reason: Reasoned | None = None
+
+    def wanted(self, parcel_id: UUID) -> ParcelWanted:
+        # Carriers print numbers in groups, and their pages want them without.
+        number = self.tracking_number.replace(" ", "") if self.tracking_number else None
+        return ParcelWanted(parcel_id, self.carrier, number, by_position(self.lines), self.reason)
+
+
+class ParcelStateIn(Incoming):
+    """PUT /v1/staff/orders/{id}/parcels/{parcel_id}/state"""
+
+    state: Literal["delivered", "returned"]
+    reason: Reasoned
+
+    def to(self) -> ParcelState:
+        return ParcelState(self.state)
+
+
+class PiecesOut(BaseModel):
+    """Where the pieces of a line are; `left` are still to be sent."""
+
+    ordered: int
+    sent: int
+    refunded: int
+    left: int
+
+    @classmethod
+    def of(cls, tally: Tally) -> "PiecesOut":
+        return cls(ordered=tally.ordered, sent=tally.sent, refunded=tally.refunded, left=tally.left)
+
+
+class ParcelsOut(BaseModel):
+    """GET /v1/staff/orders/{id}/parcels; `pieces` by line."""
+
+    payment: str
+    fulfilment: str
+    hold: str
+    pieces: list[PiecesOut]
+    parcels: list[ParcelOut]
+
+    @classmethod
+    def of(cls, order: Order, parcels: Sequence[Parcel], tallies: Sequence[Tally]) -> "ParcelsOut":
+        return cls(
+            payment=order.payment,
+            fulfilment=order.fulfilment,
+            hold=order.hold,
+            pieces=[PiecesOut.of(tally) for tally in tallies],
+            parcels=[ParcelOut.of(parcel) for parcel in parcels],
+        )
+
+
+def by_position(pieces: Pieces | None) -> dict[int, int] | None:
+    """Pieces as the domain counts them."""
+    return None if pieces is None else {int(at): quantity for at, quantity in pieces.items()}

@@ -22,8 +22,12 @@ class Pursued:
     attempt: Attempt
 
 
-async def insert_refund(conn: Connection, refund: Refund, lines: Mapping[int, int]) -> None:
-    """Raises asyncpg.CheckViolationError (AT_MOST_RECEIVED) when more would be given back than came in."""
+async def insert_refund(
+    conn: Connection, refund: Refund, lines: Mapping[int, int], withdrawn: Mapping[int, int]
+) -> None:
+    """`lines` are the pieces by position, and `withdrawn` how many of them are for that reason not sent.
+
+    Raises asyncpg.CheckViolationError (AT_MOST_RECEIVED) when more would be given back than came in."""
     await conn.execute(
         """
         INSERT INTO refunds (id, order_id, payment_intent_id, attempt_id, stripe_refund_id, amount_minor, currency,
@@ -44,8 +48,8 @@ async def insert_refund(conn: Connection, refund: Refund, lines: Mapping[int, in
         refund.created_at,
     )
     await conn.executemany(
-        "INSERT INTO refund_lines (refund_id, order_id, position, quantity) VALUES ($1, $2, $3, $4)",
-        [(refund.id, refund.order_id, position, quantity) for position, quantity in lines.items()],
+        "INSERT INTO refund_lines (refund_id, order_id, position, quantity, withdrawn) VALUES ($1, $2, $3, $4, $5)",
+        [(refund.id, refund.order_id, at, quantity, withdrawn[at]) for at, quantity in lines.items()],
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,9 @@ from services.checkout.actions.orders import Till
 from services.checkout.app import make
 from services.checkout.handlers import TILL
 from services.checkout.settings import CheckoutSettings
+from shared import staff
 from shared.db import Pool, open_pool
+from shared.staff import Right
 
 CATALOGUE = Path(__file__).parents[3] / "deploy/demo/catalogue.toml"
 SKU = "SILK-TIE-NAVY-ONE"
@@ -141,3 +144,24 @@ async def serving(app: web.Application, http: aiohttp.ClientSession) -> AsyncIte
 async def checkout(clean, pool, amqp_url, stripe, http) -> AsyncIterator[Checkout]:
     async with serving(make(settings_for(clean, amqp_url, stripe.url)), http) as running:
         yield running
+
+
+@pytest.fixture
+def signed_in(pool):
+    """Headers of somebody's session, and how the audit trail names him."""
+
+    async def signed_in(*rights: Right, name: str = "Ada") -> tuple[dict[str, str], str]:
+        async with pool.worker() as conn:
+            code, _ = await staff.invite(conn, name, [right.value for right in rights], timedelta(hours=8))
+        async with pool.request() as conn:
+            entered = await staff.enter(conn, code)
+        assert entered is not None
+        token, account_id = entered
+        return {"Authorization": f"Bearer {token}"}, f"staff {account_id}"
+
+    return signed_in
+
+
+async def ask(checkout, method: str, path: str, body: dict, headers: dict[str, str]) -> tuple[int, dict]:
+    async with checkout.http.request(method, checkout.url + path, json=body, headers=headers) as response:
+        return response.status, await response.json()

@@ -1,4 +1,4 @@
-"""`python -m deploy.ops refund` as an operator runs it."""
+"""`python -m deploy.ops refund`, `ship` and `parcel` as an operator runs them."""
 
 import asyncio
 import os
@@ -44,6 +44,7 @@ async def test_the_command_refuses_what_can_not_be_with_a_sentence(checkout, cle
         ("refund", number, "--amount-minor", "999999", "--reason", "x"),
         ("refund", number, "--line", "zero", "--reason", "x"),
         ("release-hold", number, "--reason", "x"),
+        ("ship", number, "--carrier", "UPS", "--line", "0:3"),
     ):
         code, said = await ops(clean, amqp_url, *wrong)
         assert (code, said.startswith("ops: "), "Traceback" in said) == (1, True, False), said
@@ -58,3 +59,13 @@ async def test_a_person_who_dealt_with_a_failed_refund_frees_the_order(checkout,
     code, said = await ops(clean, amqp_url, "release-hold", placed["order"]["number"], "--reason", "already done")
     assert (code, "hold is now none" in said) == (0, True), said
     assert (await row_of(owner, placed))[3] == "none"
+
+
+async def test_the_commands_send_an_order_and_say_that_it_came_back(checkout, clean, amqp_url, stripe, owner):
+    placed = await a_paid_order(checkout, stripe)
+    number = placed["order"]["number"]
+    code, said = await ops(clean, amqp_url, "ship", number, "--carrier", "UPS", "--actor", "ops ada")
+    assert (code, said.endswith(f"2 of line 0; order {number} is shipped\n")) == (0, True), said
+    parcel_id = str(await owner.fetchval("SELECT id FROM checkout.parcels WHERE actor = 'ops ada'"))
+    code, said = await ops(clean, amqp_url, "parcel", number, parcel_id, "returned", "--reason", "nobody there")
+    assert (code, said) == (0, f"parcel {parcel_id} is returned; order {number} is returned\n")

@@ -1,6 +1,5 @@
 """The staff's routes of checkout: open to a session with the right, and every act names who did it."""
 
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -8,30 +7,9 @@ import pytest
 from shared import staff
 from shared.ids import uuid7
 from shared.staff import Right
-from tests.integration.checkout.conftest import SKU
+from tests.integration.checkout.conftest import SKU, ask
 from tests.integration.checkout.money import a_paid_order, given_back, order_id_of, quiet, refunds_of
 from tests.integration.checkout.test_payments import journal_of, stock_of
-
-
-@pytest.fixture
-def signed_in(pool):
-    """Headers of somebody's session, and how the audit trail names him."""
-
-    async def signed_in(*rights: Right, name: str = "Ada") -> tuple[dict[str, str], str]:
-        async with pool.worker() as conn:
-            code, _ = await staff.invite(conn, name, [right.value for right in rights], timedelta(hours=8))
-        async with pool.request() as conn:
-            entered = await staff.enter(conn, code)
-        assert entered is not None
-        token, account_id = entered
-        return {"Authorization": f"Bearer {token}"}, f"staff {account_id}"
-
-    return signed_in
-
-
-async def ask(checkout, method: str, path: str, body: dict, headers: dict[str, str]) -> tuple[int, dict]:
-    async with checkout.http.request(method, checkout.url + path, json=body, headers=headers) as response:
-        return response.status, await response.json()
 
 
 async def audited(owner, actor: str) -> dict[str, str | None]:
@@ -76,7 +54,7 @@ async def test_staff_with_the_right_adjust_stock_in_their_own_name(checkout, own
 @pytest.mark.parametrize("who", ["nobody", "somebody unknown", "without the right", "signed out"])
 async def test_nobody_else_gets_through(checkout, pool, stripe, owner, signed_in, who):
     placed = await a_paid_order(checkout, stripe)
-    headers, _ = await signed_in(Right.ORDERS_REFUND, Right.STOCK_ADJUST)
+    headers, _ = await signed_in(Right.ORDERS_REFUND, Right.ORDERS_SHIP, Right.STOCK_ADJUST)
     if who == "nobody":
         headers = {}
     elif who == "somebody unknown":
@@ -89,9 +67,12 @@ async def test_nobody_else_gets_through(checkout, pool, stripe, owner, signed_in
             assert known is not None
             await staff.leave(conn, known.session_id)
     expected = (403, "right_missing") if who == "without the right" else (401, "staff_only")
-    refund = f"/v1/staff/orders/{order_id_of(placed)}/refunds/{uuid4()}"
+    order = f"/v1/staff/orders/{order_id_of(placed)}"
     for method, path, body in (
-        ("PUT", refund, {"reason": "x"}),
+        ("PUT", f"{order}/refunds/{uuid4()}", {"reason": "x"}),
+        ("GET", f"{order}/parcels", {}),
+        ("PUT", f"{order}/parcels/{uuid4()}", {"carrier": "UPS"}),
+        ("PUT", f"{order}/parcels/{uuid4()}/state", {"state": "delivered", "reason": "x"}),
         ("POST", f"/v1/staff/stock/{SKU}/adjustments", {"by": -1, "reason": "damage"}),
     ):
         status, problem = await ask(checkout, method, path, body, headers)

@@ -32,6 +32,12 @@ BREAKS = {
     "money_ledger_sums_to_zero": "UPDATE checkout.ledger_entries SET amount_minor = 7 WHERE position = 1",
     "money_ledger_equals_payments": "DELETE FROM checkout.ledger_entries; DELETE FROM checkout.ledger_transactions",
     "stock_equals_its_journal": "UPDATE checkout.stock SET on_hand = 3",
+    "stock_parcels_within_order": "INSERT INTO checkout.order_lines (order_id, position, sku, name, variant, quantity,"
+    " unit_price_minor, tax_minor, tax_basis_points, tax_included)"
+    " SELECT id, 0, 'A', 'a', 'a', 1, 1000, 0, 0, false FROM checkout.orders;"
+    " INSERT INTO checkout.parcels (id, order_id, carrier, actor)"
+    " SELECT gen_random_uuid(), id, 'UPS', 'x' FROM checkout.orders;"
+    " INSERT INTO checkout.parcel_lines SELECT id, order_id, 0, 2 FROM checkout.parcels",
     "stock_reserved_equals_open_orders": "UPDATE checkout.stock SET on_hand = 3, reserved = 2",
     "mail_paid_orders_are_confirmed": "UPDATE checkout.orders SET paid_at = now() - interval '1 hour'",
     "events_are_published": "INSERT INTO notifier.outbox (id, type, body, staged_at)"
@@ -62,7 +68,7 @@ async def shop(clean, owner):
 
 
 async def break_it(owner: asyncpg.Connection, statements: str) -> None:
-    tables = ("checkout.ledger_entries", "checkout.ledger_transactions", "checkout.stock")
+    tables = ("checkout.ledger_entries", "checkout.ledger_transactions", "checkout.parcel_lines", "checkout.stock")
     for table in tables:
         await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     try:

@@ -9,8 +9,8 @@ import { $, el, focus, show } from "./dom.js";
 import { follow } from "./live.js";
 import { price } from "./money.js";
 import { dress } from "./page.js";
-import { isPlacing, keepToken, orderLink, placing, settled, tokenOf } from "./placing.js";
-import { failureText, ORDER } from "./words.js";
+import { isPlacing, keepSubmitted, keepToken, msSinceSubmitted, orderLink, placing, settled, tokenOf } from "./placing.js";
+import { failureText, ORDER, PARCEL } from "./words.js";
 
 // Longer than a webhook usually takes; afterwards the page stops promising.
 const CONFIRMING_MS = 90_000;
@@ -18,7 +18,8 @@ const CONFIRMING_MS = 90_000;
 const asked = new URLSearchParams(location.search);
 const id = asked.get("id") ?? "";
 const token = decodeURIComponent(location.hash.slice(1)) || tokenOf(id);
-let isConfirming = asked.has("paid");
+if (asked.has("paid")) keepSubmitted(id, true);
+let isConfirming = msSinceSubmitted(id) < CONFIRMING_MS;
 let failure = null; // why the payment that we come from failed
 let shown = "";
 
@@ -34,12 +35,30 @@ function lines(order) {
     el("p", { class: "total" }, el("span", {}, "Total"), el("strong", {}, price(order.total_minor, order.currency))));
 }
 
+function parcels(order) {
+  const place = $("#parcels");
+  place.hidden = order.parcels.length === 0;
+  show(place,
+    el("h2", { id: "parcels-title" }, order.parcels.length === 1 ? "Your parcel" : "Your parcels"),
+    el("ul", { class: "rows", role: "list" }, order.parcels.map((parcel) => el("li", { class: "row plain" },
+      el("div", { class: "what" },
+        el("strong", {}, parcel.carrier, parcel.tracking_number && " ", parcel.tracking_number && tracking(parcel)),
+        el("span", { class: "soft" }, Object.entries(parcel.lines).map(([at, pieces]) => `${pieces} × ${order.lines[at].name}`).join(", "))),
+      el("span", { class: "sum" }, PARCEL[parcel.state])))));
+}
+
+function tracking(parcel) {
+  if (!parcel.tracking_url) return parcel.tracking_number;
+  return el("a", { href: parcel.tracking_url, rel: "noreferrer" }, parcel.tracking_number);
+}
+
 // One of the keys of ORDER. An event can be older than what this page knows of its own payment.
 function stateOf(order) {
   if (order.held) return "held";
   if (order.payment === "failed" && isConfirming) return "confirming"; // an earlier card's refusal
   if (order.payment === "awaiting" && isConfirming) return "confirming";
   if (order.payment === "awaiting" && failure) return "failed";
+  if (order.payment === "paid" && Object.hasOwn(ORDER, order.fulfilment)) return order.fulfilment;
   return Object.hasOwn(ORDER, order.payment) ? order.payment : "processing";
 }
 
@@ -62,7 +81,7 @@ function state(order) {
       : el("p", { class: "soft" }, "To pay, go back to the window in which you placed the order.")),
     name === "confirming" && el("p", { class: "wait", "aria-hidden": "true" }, el("span"), el("span"), el("span")),
     name === "expired" && el("a", { class: "main", href: "/" }, "Back to the shop"),
-    name === "paid" && el("p", { class: "actions" }, copyButton(order), el("a", { class: "quiet", href: "/" }, "Back to the shop")));
+    isPaid(order) && el("p", { class: "actions" }, copyButton(order), el("a", { class: "quiet", href: "/" }, "Back to the shop")));
   return name;
 }
 
@@ -75,10 +94,15 @@ function copyButton(order) {
   return button;
 }
 
+function isPaid(order) {
+  return order.payment === "paid" && !order.held;
+}
+
 function onOrder(order) {
   lines(order);
+  parcels(order);
   const name = state(order);
-  if (name === "paid") {
+  if (isPaid(order)) {
     if (isPlacing(order.id)) {
       basket.empty();
       forgetAddress();
@@ -86,7 +110,7 @@ function onOrder(order) {
     settled(order.id);
   }
   if (name === "expired") settled(order.id);
-  return (name === "paid" || name === "expired") && !order.held;
+  return isPaid(order) || name === "expired";
 }
 
 // Back from the bank: what became of the payment is asked of Stripe, since its event may take a moment.
@@ -101,6 +125,7 @@ async function fromBank() {
   const intent = { payment_intent_id: asked.get("payment_intent"), client_secret: secret, publishable_key: key };
   const { status, error } = await cards.look(intent);
   isConfirming = status === "succeeded" || status === "processing" || status === "unknown";
+  keepSubmitted(id, isConfirming);
   failure = status === "requires_payment_method" ? failureText(error) : null;
 }
 

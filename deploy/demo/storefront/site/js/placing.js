@@ -4,6 +4,7 @@
 
 const PLACING = "kct.placing";
 const TOKEN = "kct.token.";
+const SUBMITTED = "kct.submitted.";
 
 export function placing() {
   try {
@@ -45,6 +46,16 @@ export function settled(orderId) {
 
 export function isPlacing(orderId) {
   return placing()?.orderId === orderId;
+}
+
+// A payment that Stripe took and the shop has not heard of yet: a page that is loaded again must not ask for another.
+export function keepSubmitted(orderId, isSubmitted) {
+  if (isSubmitted) sessionStorage.setItem(SUBMITTED + orderId, String(Date.now()));
+  else sessionStorage.removeItem(SUBMITTED + orderId);
+}
+
+export function msSinceSubmitted(orderId) {
+  return Date.now() - Number(sessionStorage.getItem(SUBMITTED + orderId) ?? 0);
 }
 
 export function tokenOf(orderId) {

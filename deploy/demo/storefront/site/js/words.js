@@ -37,5 +37,12 @@ export const ORDER = {
   failed: ["The payment was not completed", "Nothing was charged. Your items are still reserved: you can pay with another card."],
   paid: ["Thank you", "Your order is paid, and we are getting it ready. A confirmation is on its way to your inbox."],
   expired: ["The reservation has ended", "The order was not paid in time, so the items are on sale again. Nothing was charged."],
+  part_shipped: ["Partly on its way", "A part of your order is on its way; the rest follows."],
+  shipped: ["On its way", "Your order has been handed to the carrier."],
+  delivered: ["Delivered", "The carrier says that your order has arrived. Enjoy it!"],
+  returned: ["Returned", "What we sent you has come back to us."],
+  cancelled: ["Refunded", "We have given back your payment; your bank may need 5 to 10 days to show it."],
   held: ["We are checking your payment", "Something about it needs a look by a person. We will write to you; please don't pay again."],
 };
+
+export const PARCEL = { shipped: "on its way", delivered: "delivered", returned: "came back to us" };

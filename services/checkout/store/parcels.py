@@ -1,0 +1,92 @@
+"""SQL of parcels, and of how many pieces of an order are where."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import asyncpg
+
+from services.checkout.domain import Parcel, ParcelState, Tally
+from shared.db import Connection
+
+
+async def insert_parcel(conn: Connection, parcel: Parcel) -> bool:
+    """False when another order has a parcel of this id.
+
+    Raises asyncpg.CheckViolationError (pieces_at_most_ordered) when more would be sent than is left.
+    """
+    status = await conn.execute(
+        """
+        INSERT INTO parcels (id, order_id, carrier, tracking_number, state, actor, shipped_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+        """,
+        parcel.id,
+        parcel.order_id,
+        parcel.carrier,
+        parcel.tracking_number,
+        parcel.state,
+        parcel.actor,
+        parcel.shipped_at,
+    )
+    if status != "INSERT 0 1":
+        return False
+    await conn.executemany(
+        "INSERT INTO parcel_lines (parcel_id, order_id, position, quantity) VALUES ($1, $2, $3, $4)",
+        [(parcel.id, parcel.order_id, position, quantity) for position, quantity in parcel.lines.items()],
+    )
+    return True
+
+
+async def select_parcel(conn: Connection, parcel_id: UUID) -> Parcel | None:
+    row = await conn.fetchrow(
+        """
+        SELECT p.*, array_agg(l.position) AS positions, array_agg(l.quantity) AS quantities
+        FROM parcels p JOIN parcel_lines l ON l.parcel_id = p.id WHERE p.id = $1 GROUP BY p.id
+        """,
+        parcel_id,
+    )
+    return None if row is None else _parcel(row)
+
+
+async def select_parcels(conn: Connection, order_id: UUID) -> list[Parcel]:
+    """The parcels of an order, the first one first."""
+    rows = await conn.fetch(
+        """
+        SELECT p.*, array_agg(l.position) AS positions, array_agg(l.quantity) AS quantities
+        FROM parcels p JOIN parcel_lines l ON l.parcel_id = p.id WHERE p.order_id = $1
+        GROUP BY p.id ORDER BY p.shipped_at, p.id
+        """,
+        order_id,
+    )
+    return [_parcel(row) for row in rows]
+
+
+async def update_parcel_state(conn: Connection, parcel: Parcel) -> None:
+    await conn.execute(
+        "UPDATE parcels SET state = $2, delivered_at = $3, returned_at = $4 WHERE id = $1",
+        parcel.id,
+        parcel.state,
+        parcel.delivered_at,
+        parcel.returned_at,
+    )
+
+
+async def update_withdrawn(conn: Connection, parcel: Parcel, withdrawn: Mapping[int, int]) -> None:
+    """Of a parcel that came back: how many pieces of each line are not to be sent again."""
+    await conn.executemany(
+        "UPDATE parcel_lines SET withdrawn = $3 WHERE parcel_id = $1 AND position = $2",
+        [(parcel.id, position, quantity) for position, quantity in withdrawn.items()],
+    )
+
+
+async def select_tallies(conn: Connection, order_id: UUID) -> list[Tally]:
+    """Where the pieces of each line are, by position."""
+    rows = await conn.fetch(
+        "SELECT ordered, sent, refunded, withdrawn FROM order_pieces WHERE order_id = $1 ORDER BY position", order_id
+    )
+    return [Tally(**row) for row in rows]
+
+
+def _parcel(row: asyncpg.Record) -> Parcel:
+    lines = dict(sorted(zip(row["positions"], row["quantities"], strict=True)))
+    fields = {name: row[name] for name in Parcel.__dataclass_fields__ if name not in ("state", "lines")}
+    return Parcel(**fields, state=ParcelState(row["state"]), lines=lines)

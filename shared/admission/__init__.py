@@ -1,0 +1,6 @@
+"""How much is asked of a peer that has limits, in which order, and whether it is asked at all just now."""
+
+from shared.admission.bucket import TokenBucket
+from shared.admission.gate import Busy, Gate, Limits, Priority
+
+__all__ = ["Busy", "Gate", "Limits", "Priority", "TokenBucket"]
