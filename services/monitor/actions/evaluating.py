@@ -83,7 +83,8 @@ async def gather(desk: Desk) -> Facts:
         stock=stock,
         alarms=alarms,
         endpoint=_endpoint(sightings),
-        signing_secrets=_signing_secrets(desk.sightings),
+        signing_secrets=_signing_secrets(sightings),
+        sender_list_failing_s=sightings.gauge("webhooks", "webhooks_sender_list_failing_seconds"),
         broken=sightings.broken,
     )
 

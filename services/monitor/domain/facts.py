@@ -84,6 +84,7 @@ class Facts:
     alarms: Mapping[str, Alarm] | None = None  # security events that ask for a person, by type
     endpoint: Endpoint | None = None
     signing_secrets: SigningSecrets | None = None
+    sender_list_failing_s: float | None = None  # for how long webhooks could not refresh Stripe's list of addresses
     broken: Mapping[str, str] | None = None  # invariant -> what breaks it
 
 
@@ -101,3 +102,4 @@ class Limits:
     payment_failures: int = 3
     dead_letters_critical: int = 100
     security_window: timedelta = timedelta(minutes=15)
+    sender_list_failing_after: timedelta = timedelta(hours=6)

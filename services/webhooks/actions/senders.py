@@ -22,6 +22,9 @@ REFRESHES = metrics.counter(
 )
 SENDERS = metrics.gauge("webhooks_senders", "Addresses from which events are expected; those leaving included.")
 LIST_AGE = metrics.gauge("webhooks_sender_list_age_seconds", "How old the list of senders is.")
+FAILING = metrics.gauge(
+    "webhooks_sender_list_failing_seconds", "For how long the list of senders could not be refreshed; 0: it can."
+)
 
 
 async def ship(pool: Pool) -> None:
@@ -54,6 +57,8 @@ async def refresh(pool: Pool, session: aiohttp.ClientSession, url: str, interval
     REFRESHES.labels(outcome=outcome).inc()
     if outcome not in ("changed", "unchanged"):
         log.warning("list of senders not refreshed", extra={"outcome": outcome, "reason": reason})
+        async with pool.worker() as conn:
+            await store.update_failing(conn)
     return outcome
 
 
@@ -61,10 +66,11 @@ async def load(pool: Pool, grace: timedelta) -> frozenset[str]:
     """From where events are expected right now."""
     async with pool.worker() as conn:
         known = await store.select_senders(conn)
-        now, as_of = await store.select_age(conn)
-    found = senders.welcome(known, now, grace)
+        age = await store.select_age(conn)
+    found = senders.welcome(known, age.now, grace)
     SENDERS.set(len(found))
-    LIST_AGE.set((now - (as_of or senders.SHIPPED_AS_OF)).total_seconds())
+    LIST_AGE.set((age.now - (age.as_of or senders.SHIPPED_AS_OF)).total_seconds())
+    FAILING.set((age.now - (age.failing_since or age.now)).total_seconds())
     return found
 
 

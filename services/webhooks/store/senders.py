@@ -1,10 +1,20 @@
 """The addresses Stripe sends from."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.webhooks.domain.senders import Known
 from shared.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """As of when the list is, and since when it can't be refreshed, by the clock that all processes share."""
+
+    now: datetime
+    as_of: datetime | None
+    failing_since: datetime | None
 
 
 async def lock_list(conn: Connection) -> datetime | None:
@@ -32,11 +42,15 @@ async def select_senders(conn: Connection) -> list[Known]:
     return [Known(row["address"], row["removed_at"]) for row in rows]
 
 
-async def select_age(conn: Connection) -> tuple[datetime, datetime | None]:
-    """The database's clock, which all processes share, and as of when the list is."""
-    row = await conn.fetchrow("SELECT now() AS at, (SELECT as_of FROM stripe_sender_list)")
+async def select_age(conn: Connection) -> Age:
+    row = await conn.fetchrow(
+        """
+        SELECT now() AS now, (SELECT as_of FROM stripe_sender_list),
+               (SELECT failing_since FROM stripe_sender_list)
+        """
+    )
     assert row is not None
-    return row["at"], row["as_of"]
+    return Age(**row)
 
 
 async def upsert_senders(conn: Connection, addresses: Iterable[str]) -> None:
@@ -58,5 +72,16 @@ async def update_removed(conn: Connection, addresses: Iterable[str]) -> None:
 
 
 async def update_as_of(conn: Connection, as_of: datetime | None) -> None:
-    """The list is as of then; None: as of now."""
-    await conn.execute("UPDATE stripe_sender_list SET as_of = coalesce($1, now())", as_of)
+    """The list is as of then; None: as of now, since it was just had."""
+    await conn.execute(
+        """
+        UPDATE stripe_sender_list
+        SET as_of = coalesce($1, now()), failing_since = CASE WHEN $1::timestamptz IS NOT NULL THEN failing_since END
+        """,
+        as_of,
+    )
+
+
+async def update_failing(conn: Connection) -> None:
+    """It could not be had, or not be believed; since when is kept until it can."""
+    await conn.execute("UPDATE stripe_sender_list SET failing_since = coalesce(failing_since, now())")

@@ -60,6 +60,10 @@ def count(outcome: str) -> float:
     return metrics.REGISTRY.get_sample_value("webhooks_sender_refreshes_total", {"outcome": outcome}) or 0.0
 
 
+def failing_s() -> float:
+    return metrics.REGISTRY.get_sample_value("webhooks_sender_list_failing_seconds") or 0.0
+
+
 async def told(rows) -> list[events.Event]:
     found = await rows.auditor.fetch("SELECT body FROM webhooks.outbox ORDER BY staged_at")
     return [events.decode(bytes(row["body"])) for row in found]
@@ -120,6 +124,17 @@ async def test_when_the_list_is_not_to_be_had_the_last_one_stays(pool, session, 
     url = (await published(SENDERS)).replace("/files/ips/ips_webhooks.json", path) if path else "http://127.0.0.1:1/"
     assert await senders.refresh(pool, session, url, AT_ONCE) == "unreachable"
     assert await senders.load(pool, AT_ONCE) == SHIPPED
+
+
+async def test_for_how_long_it_could_not_be_had_is_known_to_all_processes(pool, session, published, owner):
+    assert await senders.refresh(pool, session, "http://127.0.0.1:1/", AT_ONCE) == "unreachable"
+    await owner.execute("UPDATE webhooks.stripe_sender_list SET failing_since = failing_since - interval '7 hours'")
+    assert await senders.refresh(pool, session, await published(b""), AT_ONCE) == "malformed"
+    await senders.load(pool, DAYS_7)
+    assert failing_s() >= 7 * 3600
+    assert await senders.refresh(pool, session, await published(SENDERS), AT_ONCE) == "unchanged"
+    await senders.load(pool, DAYS_7)
+    assert failing_s() == 0
 
 
 async def test_of_many_processes_one_asks_and_not_before_it_is_time(pool, session, published):

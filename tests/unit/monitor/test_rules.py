@@ -11,6 +11,7 @@ from services.monitor.domain.rules import (
     RULES,
     Severity,
     Verdict,
+    sender_list,
     webhook_endpoint,
     webhooks_silent,
 )
@@ -295,6 +296,16 @@ def test_signing_secrets_that_end_or_can_not_be_taken_over_are_told(secrets, ale
 
 def test_nothing_is_known_of_signing_secrets_before_webhooks_was_heard():
     assert judge_secrets(facts(signing_secrets=None), LIMITS) == NO_DATA
+
+
+@pytest.mark.parametrize(("failing_s", "alerts"), [(0.0, 0), (6 * 3600.0, 0), (6 * 3600 + 1.0, 1)])
+def test_a_list_of_senders_that_stays_old_is_told(failing_s, alerts):
+    assert len(sender_list(facts(sender_list_failing_s=failing_s), LIMITS).alerts) == alerts
+
+
+@pytest.mark.parametrize("changes", [{"sender_list_failing_s": None}, {"heard": {}}])
+def test_nothing_is_known_of_the_list_of_senders_without_webhooks(changes):
+    assert sender_list(facts(**{"sender_list_failing_s": 1e6, **changes}), LIMITS) == NO_DATA
 
 
 def test_each_broken_invariant_is_an_alert_of_its_own_and_unasked_means_unknown():

@@ -8,7 +8,7 @@ from services.monitor.domain.rules import security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
 from services.monitor.domain.rules.shop import invariant_broken, payment_success_low, stock_short
 from services.monitor.domain.rules.verdict import EVERYTHING, NO_DATA, Alert, Rule, Severity, Verdict, clock
-from services.monitor.domain.rules.webhooks import signing_secrets, webhook_endpoint, webhooks_silent
+from services.monitor.domain.rules.webhooks import sender_list, signing_secrets, webhook_endpoint, webhooks_silent
 
 __all__ = [
     "EVERYTHING",
@@ -24,6 +24,7 @@ __all__ = [
     "dead_letters",
     "invariant_broken",
     "payment_success_low",
+    "sender_list",
     "service_silent",
     "service_unready",
     "signing_secrets",
@@ -93,6 +94,13 @@ RULES = (
         signing_secrets,
         "Run `python -m deploy.ops rotate-webhook-secret --file FILE --status`: it says which secret is in use and "
         "what the file lacks. Roll the secret at Stripe, or give the one in use more time.",
+    ),
+    Rule(
+        "sender_list",
+        "List of Stripe's addresses",
+        sender_list,
+        "Read why in webhooks' log line `list of senders not refreshed`: the address in WEBHOOKS_SENDERS_URL, the way "
+        "out to it, or what it answers. The last good list counts meanwhile.",
     ),
     Rule(
         "invariant_broken",

@@ -60,5 +60,16 @@ def signing_secrets(facts: Facts, limits: Limits) -> Verdict:
     return Verdict(tuple(alerts))
 
 
+def sender_list(facts: Facts, limits: Limits) -> Verdict:
+    """Stripe gives notice of new addresses a week ahead; with a list that stays old their events would be refused."""
+    failing_s = facts.sender_list_failing_s
+    if failing_s is None or not is_heard("webhooks", facts, limits):
+        return NO_DATA
+    if failing_s <= limits.sender_list_failing_after.total_seconds():
+        return Verdict()
+    summary = f"the list of Stripe's addresses could not be refreshed for {failing_s / 3600:.0f} h"
+    return Verdict((Alert("sender_list", "stripe", Severity.WARNING, summary),))
+
+
 def _haste(left_s: float) -> Severity:
     return Severity.CRITICAL if left_s < 3600 else Severity.WARNING
