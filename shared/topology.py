@@ -55,6 +55,8 @@ QUEUES: Mapping[str, tuple[type[Event], ...] | str] = {
         events.ReviewClosed,
     ),
     "checkout.on_mail": (events.MailAccepted, events.MailRefused, events.MailUnknown),
+    "checkout.on_events_fetched": (events.ReconciliationEventsFetched,),
+    "webhooks.on_reconciliation_began": (events.ReconciliationBegan,),
     "notifier.on_order_paid": (events.OrderPaid,),
     "notifier.on_order_payment_failed": (events.OrderPaymentFailed,),
     "monitor.on_event": EVERYTHING,

@@ -10,10 +10,11 @@ from aiohttp import web
 from services.checkout import consumers, handlers, jobs
 from services.checkout.actions.live import Live
 from services.checkout.actions.orders import Till
+from services.checkout.actions.reconciling.running import Reconciler
 from services.checkout.handlers import LIVE, TILL
 from services.checkout.settings import CheckoutSettings
 from services.checkout.stripe_api import open_stripe
-from shared import loop, metrics, outbox
+from shared import leader, loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import open_pool
 from shared.openapi.document import ABOUT, About
@@ -27,6 +28,8 @@ ABOUT_CHECKOUT = About("checkout", "Prices and takes orders, prepares their paym
 
 MEASURE_S = 2.0
 PURGE_S = 300.0
+# How soon a run that is due, or wished for, begins.
+RECONCILE_LOOK_S = 2.0
 
 
 def make(settings: CheckoutSettings) -> web.Application:
@@ -59,6 +62,7 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             consumers.on_payment_progress,
             consumers.on_money_moved,
             consumers.on_mail,
+            consumers.on_events_fetched,
         ):
             await bus.consume(pool, consumer.__name__, consumer)
         for name, job, rest_s in (
@@ -78,7 +82,21 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             ),
         ):
             await open_(loop.running(name, job, rest_s, settings.drain_s))
+        if settings.reconciles:
+            await _start_reconciling(stack, settings, backstage)
         yield
+
+
+async def _start_reconciling(stack: AsyncExitStack, settings: CheckoutSettings, till: Till) -> None:
+    url = settings.database_url.get_secret_value()
+    standing = leader.standing(url, service=SERVICE, role_prefix=settings.role_prefix, task="reconcile")
+    candidate = await stack.enter_async_context(standing)
+    reconciler = Reconciler(till.pool, till.stripe, settings.reconciliation(), candidate)
+    for name, job, rest_s in (
+        ("reconcile", partial(jobs.reconcile, reconciler), min(RECONCILE_LOOK_S, settings.reconcile_interval_s)),
+        ("measure_reconciliation", partial(jobs.measure_reconciliation, till.pool), MEASURE_S),
+    ):
+        await stack.enter_async_context(loop.running(name, job, rest_s, settings.drain_s))
 
 
 async def _is_reachable(app: web.Application) -> bool:

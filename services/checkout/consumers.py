@@ -2,8 +2,9 @@
 
 from services.checkout.actions import payments, resync
 from services.checkout.store import orders as store
+from services.checkout.store import reconciliations
 from shared.db import Connection
-from shared.events import Event, MailEvent, MoneyEvent, PaymentEvent
+from shared.events import Event, MailEvent, MoneyEvent, PaymentEvent, ReconciliationEventsFetched
 
 
 async def on_payment_succeeded(conn: Connection, event: Event) -> None:
@@ -29,6 +30,12 @@ async def on_mail(conn: Connection, event: Event) -> None:
     assert isinstance(event, MailEvent)
     what = f"{event.kind} {event.type}"
     await store.insert_timeline(conn, event.order_id, what, actor="notifier", reason=event.message_id)
+
+
+async def on_events_fetched(conn: Connection, event: Event) -> None:
+    """What webhooks found of undelivered events: a run of reconciliation waits for it, and counts it."""
+    assert isinstance(event, ReconciliationEventsFetched)
+    await reconciliations.update_answered(conn, event.run_id, event.listed, event.fetched)
 
 
 async def _apply(conn: Connection, event: Event) -> None:

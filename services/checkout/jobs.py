@@ -8,10 +8,16 @@ from typing import TypeVar
 from services.checkout.actions import balance, expiry, pursuing
 from services.checkout.actions import resync as resyncing
 from services.checkout.actions.orders import Till
+from services.checkout.actions.reconciling import running
+from services.checkout.actions.reconciling.running import Reconciler
+from services.checkout.domain.reconciling import Difference
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
+from services.checkout.store import reconciliations
+from services.checkout.store import reconciling as finding_store
 from services.checkout.store import refunds as refund_store
-from shared import inbox, outbox
+from shared import inbox, metrics, outbox
+from shared.db import Pool
 from shared.errors import AppError
 
 log = logging.getLogger(__name__)
@@ -24,6 +30,8 @@ KEEP_KEYS_DAYS = 30
 # Longer than the 30 days that Stripe keeps events for.
 KEEP_INBOX_DAYS = 45
 KEEP_OUTBOX_DAYS = 7
+# There are a few hundred a day at most, and each is a row.
+KEEP_RUNS_DAYS = 90
 
 Item = TypeVar("Item")
 
@@ -54,6 +62,31 @@ async def book_balance(till: Till) -> int:
     return await balance.book_new(till)
 
 
+async def reconcile(reconciler: Reconciler) -> int:
+    """Compares everything with Stripe, when it is time to and no other process does."""
+    return await running.reconcile(reconciler)
+
+
+FINDINGS = metrics.gauge(
+    "checkout_reconciliation_findings", "What reconciliation found and a person has to look at, by kind.", ("kind",)
+)
+FINISHED = metrics.gauge(
+    "checkout_reconciliation_last_finished_timestamp_seconds", "When everything was last compared with Stripe."
+)
+
+
+async def measure_reconciliation(pool: Pool) -> int:
+    """Sets the gauges of reconciliation, in every process alike: all read the same rows."""
+    async with pool.worker() as conn:
+        counted = await finding_store.count_open_findings(conn)
+        last = (await reconciliations.select_standing(conn)).last
+    for kind in Difference:
+        FINDINGS.labels(kind=kind.value).set(counted.get(kind, 0))
+    if last is not None and last.finished_at is not None:
+        FINISHED.set(last.finished_at.timestamp())
+    return 0
+
+
 async def purge(till: Till) -> int:
     """Forgets what no repeat can ask for any more."""
     async with till.pool.worker() as conn:
@@ -61,6 +94,7 @@ async def purge(till: Till) -> int:
             await store.delete_old_keys(conn, KEEP_KEYS_DAYS)
             + await inbox.purge(conn, KEEP_INBOX_DAYS)
             + await outbox.purge(conn, KEEP_OUTBOX_DAYS)
+            + await reconciliations.delete_old(conn, KEEP_RUNS_DAYS)
         )
 
 

@@ -1,10 +1,12 @@
 """Settings of checkout; the environment variables are these names in capitals behind CHECKOUT_."""
 
+from datetime import timedelta
 from typing import Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.checkout.domain.reconciling import Policy
 from shared.settings import Secret, Secrets, ServiceSettings
 from shared.stripe_client import Mode, require_mode
 from shared.stripe_settings import StripeSettings
@@ -31,6 +33,17 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
     balance_rest_s: float = Field(
         default=300, gt=0, description="how often Stripe's balance is looked at when nothing tells us to"
     )
+    # Comparing with Stripe, which allows at least 10,000 reads in 30 days (and 500 per transaction) to all of us.
+    reconciles: bool = Field(default=True, description="whether this installation compares itself with Stripe")
+    reconcile_interval_s: float = Field(default=300, gt=0, description="until the next run, after one that found much")
+    reconcile_idle_s: float = Field(default=3600, gt=0, description="the same, widened while nothing is found")
+    reconcile_reads: int = Field(default=200, ge=10, description="a turn; what is left, the next turn goes on with")
+    reconcile_first_days: float = Field(default=7, gt=0, le=365, description="how far back the very first run looks")
+    reconcile_overlap_s: float = Field(default=7200, ge=0, description="how far a run reaches into the one before")
+    reconcile_settle_s: float = Field(default=60, ge=0, description="so long news has time to come by itself")
+    reconcile_stuck_s: float = Field(default=3600, ge=0, description="an unpaid order may outlive its reservation by")
+    reconcile_answer_s: float = Field(default=60, ge=0, description="how long webhooks is waited for; 0: not asked")
+    shares_account: bool = Field(default=False, description="other shops take money through the same Stripe account")
     live_streams: int = Field(default=2000, ge=1, description="pages told live about their order, per process")
     live_streams_per_order: int = Field(default=6, ge=1)
     live_look_s: float = Field(default=1.0, gt=0, description="how often we look which of their orders changed")
@@ -48,6 +61,27 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
             stripe_publishable_key=(self.stripe_publishable_key, ("pk",)),
         )
         return self
+
+    @model_validator(mode="after")
+    def _runs_meet(self) -> Self:
+        """A payment is made while its order is reserved: a run must reach back to where such orders were placed."""
+        if self.reconcile_overlap_s < self.reservation_s + self.reconcile_settle_s:
+            raise ValueError("reconcile_overlap_s has to be at least reservation_s + reconcile_settle_s")
+        return self
+
+    def reconciliation(self) -> Policy:
+        return Policy(
+            settle=timedelta(seconds=self.reconcile_settle_s),
+            books=timedelta(seconds=self.reconcile_settle_s + 2 * self.balance_rest_s),
+            stuck=timedelta(seconds=self.reconcile_stuck_s),
+            answer=timedelta(seconds=self.reconcile_answer_s),
+            interval_s=self.reconcile_interval_s,
+            idle_s=self.reconcile_idle_s,
+            first=timedelta(days=self.reconcile_first_days),
+            overlap=timedelta(seconds=self.reconcile_overlap_s),
+            reads=self.reconcile_reads,
+            is_shared=self.shares_account,
+        )
 
     def token_keys(self) -> list[str]:
         return [key.get_secret_value() for key in self.order_token_keys]

@@ -13,8 +13,10 @@ from uuid import UUID
 
 import stripe
 
+from services.checkout import stripe_lists
 from services.checkout.domain import Attempt, BalanceTransaction, Dispute
 from services.checkout.settings import CheckoutSettings
+from services.checkout.stripe_lists import Listed, Page, Span
 from shared.admission import Busy, Priority
 from shared.errors import AppError, Unavailable
 from shared.events import PaymentSnapshot, RefundSnapshot
@@ -86,7 +88,8 @@ class Stripe:
     def __init__(self, account: Account, priority: Priority = Priority.SHOPPER) -> None:
         self._account = account
         self._priority = priority
-        self._v1 = account.client(priority).v1
+        self._client = account.client(priority)
+        self._v1 = self._client.v1
         self._intents = self._v1.payment_intents
 
     def in_background(self) -> "Stripe":
@@ -145,6 +148,11 @@ class Stripe:
         with _translated():
             page = await self._v1.balance_transactions.list_async(asked)
             return [_balance_transaction(told) async for told in page.auto_paging_iter()][::-1]
+
+    async def list_page(self, of: Listed, span: Span, after: str | None) -> Page:
+        """A page of what was made in the span, newest first, older than `after`."""
+        with _translated():
+            return await stripe_lists.page(self._client, of, span, after)
 
     async def look_at(self, payment_intent_id: str) -> "View":
         """All that Stripe shows of a payment now."""

@@ -9,7 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
-from services.webhooks import handlers, jobs
+from services.webhooks import consumers, handlers, jobs
 from services.webhooks.actions import SERVICE, backfill, group_commit, resync, retention, senders, watching
 from services.webhooks.actions.backfill import Backfill
 from services.webhooks.actions.group_commit import GroupCommit, Limits
@@ -183,6 +183,8 @@ async def _start_asking(stack: AsyncExitStack, settings: WebhooksSettings, pool:
         ("measure_asking", partial(jobs.measure_asking, pool, settings.stripe_reads_per_day), MEASURE_S),
     ]
     access = settings.access()
+    hear = partial(consumers.on_reconciliation_began, can_ask=access is not None)
+    await bus.consume(pool, "on_reconciliation_began", hear)
     jobs.CAN_ASK.set(access is not None)
     if access is None:
         log.warning("no backfill, no resyncs, no check of the endpoint: WEBHOOKS_STRIPE_SECRET_KEY is not set")

@@ -34,6 +34,11 @@ from shared.events.orders import (
     ParcelLine,
     RefundFacts,
 )
+from shared.events.reconciliation import (
+    ReconciliationBegan,
+    ReconciliationEventsFetched,
+    ReconciliationFinished,
+)
 from shared.events.security import (
     SecurityAddressBanned,
     SecurityBadSignatures,
@@ -136,6 +141,9 @@ __all__ = [
     "PaymentRefunded",
     "PaymentSnapshot",
     "PaymentSucceeded",
+    "ReconciliationBegan",
+    "ReconciliationEventsFetched",
+    "ReconciliationFinished",
     "RefundCreated",
     "RefundEvent",
     "RefundFacts",

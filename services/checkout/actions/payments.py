@@ -117,7 +117,7 @@ async def _is_surplus(conn: Connection, order: Order, payment: PaymentSnapshot) 
 
 async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> None:
     if order.payment is PaymentState.PAID:
-        if await payment_store.select_settling_payment(conn, order.id) != payment.payment_intent_id:
+        if not await _has_settled(conn, order, payment):
             await _keep_apart(conn, order, payment)
         return
     received = Received(
@@ -140,6 +140,20 @@ async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> N
     await record(conn, order, "paid", payment.payment_intent_id)
     await outbox.stage(conn, OrderPaid(order=facts(settled, lines)))
     PAYMENTS.labels(result="paid", category="none").inc()
+
+
+async def _has_settled(conn: Connection, order: Order, payment: PaymentSnapshot) -> bool:
+    """Whether it is what paid the order. When that row is lost the books say so, and it becomes what it was."""
+    settling = await payment_store.select_settling_payment(conn, order.id)
+    if settling is not None:
+        return settling == payment.payment_intent_id
+    is_it = await ledger_store.select_settlers(conn, order.id) == [payment.payment_intent_id]
+    received = Money(payment.amount_received_minor, payment.currency)
+    if not is_it or received != order.total or payment.order_id != order.id:
+        return False
+    await payment_store.update_settles(conn, payment.payment_intent_id)
+    await record(conn, order, "payment restored", payment.payment_intent_id)
+    return True
 
 
 async def _keep_apart(conn: Connection, order: Order, payment: PaymentSnapshot) -> None:

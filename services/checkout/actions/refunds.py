@@ -7,7 +7,7 @@ same key is asked again, and once Stripe may have forgotten the key, the payment
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.checkout import domain
 from services.checkout.actions import attempts, standing, stock
@@ -39,6 +39,8 @@ from shared.ids import uuid7
 from shared.metrics import counter
 
 REFUNDS = counter("checkout_refunds_total", "Refunds by what became of them.", ("state",))
+
+_OF_STRIPE = uuid5(NAMESPACE_URL, "urn:kct:stripe-refund")
 
 AUTOMATIC = "checkout"  # the actor of refunds that nobody asked for
 DASHBOARD = "stripe dashboard"
@@ -163,13 +165,13 @@ async def _recognise(conn: Connection, order: Order, told: RefundSnapshot, payme
         if told.refund_id == refund.stripe_refund_id or told.our_refund_id == refund.id:
             return refund
     made = Refund(
-        id=uuid7(),
+        id=await _id_for(conn, told),
         order_id=order.id,
         payment_intent_id=payment_intent_id,
         amount_minor=told.amount_minor,
         currency=told.currency,
         state=RefundState.PENDING,
-        reason="made in Stripe's Dashboard",
+        reason="made in Stripe's Dashboard" if told.our_refund_id is None else "its own row was lost",
         actor=DASHBOARD,
         restock=False,
         created_at=datetime.now(UTC),
@@ -178,6 +180,14 @@ async def _recognise(conn: Connection, order: Order, told: RefundSnapshot, payme
     await refund_store.insert_refund(conn, made, {}, {})
     await _book(conn, made)
     return made
+
+
+async def _id_for(conn: Connection, told: RefundSnapshot) -> UUID:
+    """The same for the same refund, should its row be lost: so it is booked once, and its mail written once."""
+    ours = told.our_refund_id
+    if ours is not None and await refund_store.select_refund(conn, ours) is None:
+        return ours
+    return uuid5(_OF_STRIPE, told.refund_id)
 
 
 async def _book(conn: Connection, refund: Refund, *, returns: bool = False) -> None:

@@ -27,7 +27,7 @@ def hold_of(order: Order, incomes: Iterable[Income], *, has_failed_refund: bool)
     """The gravest reason that still stands, or none."""
     incomes = list(incomes)
     surplus = [income for income in incomes if not income.settles and income.left_minor > 0]
-    if surplus and order.payment is PaymentState.PAID:
+    if surplus and order.payment is PaymentState.PAID and any(income.settles for income in incomes):
         return Hold.PAID_TWICE
     if surplus:
         is_late = order.payment is PaymentState.EXPIRED and all(is_the_price(order, income) for income in surplus)

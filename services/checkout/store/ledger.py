@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
-from services.checkout.domain import Booking
+from services.checkout.domain import Account, Booking, Entry
 from shared.db import Connection
 from shared.ids import uuid7
 
@@ -40,9 +41,46 @@ async def book(conn: Connection, booking: Booking) -> bool:
 async def select_ours(conn: Connection, payment_intent_ids: Sequence[str]) -> set[str]:
     """Those of the payments that this shop made; others may use the same account."""
     rows = await conn.fetch(
-        "SELECT payment_intent_id FROM payments WHERE payment_intent_id = ANY($1::text[])", payment_intent_ids
+        """
+        SELECT payment_intent_id FROM payments WHERE payment_intent_id = ANY($1::text[])
+        UNION SELECT payment_intent_id FROM payment_attempts WHERE payment_intent_id = ANY($1::text[])
+        """,
+        payment_intent_ids,
     )
     return {row["payment_intent_id"] for row in rows}
+
+
+async def select_booked(conn: Connection, kind: str, sources: Sequence[str]) -> dict[str, list[Entry]]:
+    """What is booked of each source, in the order of account, currency and amount."""
+    rows = await conn.fetch(
+        """
+        SELECT t.source, e.account, e.currency, e.amount_minor FROM ledger_transactions t
+        JOIN ledger_entries e ON e.transaction_id = t.id WHERE t.kind = $1 AND t.source = ANY($2::text[])
+        """,
+        kind,
+        sources,
+    )
+    found: dict[str, list[Entry]] = {}
+    for row in rows:
+        found.setdefault(row["source"], []).append(Entry(Account(row["account"]), row["currency"], row["amount_minor"]))
+    return {source: sorted(entries, key=in_order) for source, entries in found.items()}
+
+
+def in_order(entry: Entry) -> tuple[str, str, int]:
+    """How entries are compared, whatever position they were booked in."""
+    return entry.account, entry.currency, entry.amount_minor
+
+
+async def select_settlers(conn: Connection, order_id: UUID) -> list[str]:
+    """The payments that the books show as having paid for the order: their money is a sale."""
+    rows = await conn.fetch(
+        """
+        SELECT t.source FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+        WHERE t.order_id = $1 AND t.kind = 'payment' AND e.account = 'sales'
+        """,
+        order_id,
+    )
+    return [row["source"] for row in rows]
 
 
 async def claim_poll(conn: Connection, rest_s: float) -> datetime | None:

@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 
 from services.webhooks import domain
-from services.webhooks.actions import SERVICE
+from services.webhooks.actions import SERVICE, wanting
 from services.webhooks.actions.counting import type_label
 from services.webhooks.actions.reading import BudgetSpent, Reader, spend
 from services.webhooks.domain.backfill import Pace, next_interval_s, reach, rest_s
@@ -190,6 +190,7 @@ async def _finish(backfill: Backfill, fence: int, interval_s: float) -> None:
         caught = await store.select_caught(conn, fence)
         if caught is None:
             raise Deposed
+        await wanting.answer(conn, caught.found, caught.stored)
         _still(await store.update_finished(conn, fence, next_interval_s(interval_s, caught.stored, backfill.pace)))
         if caught.stored and caught.oldest and caught.newest:
             event = WebhookBackfilled(events=caught.stored, oldest=caught.oldest, newest=caught.newest)

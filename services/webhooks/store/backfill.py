@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 
@@ -159,6 +160,18 @@ async def update_finished(conn: Connection, fence: int, interval_s: float) -> bo
 async def update_due(conn: Connection) -> None:
     """A sweep shall begin at once, or follow the one under way."""
     await conn.execute("UPDATE backfill SET due_at = least(due_at, now()), is_due_again = sweep_from IS NOT NULL")
+
+
+async def insert_wanted(conn: Connection, run_id: UUID) -> None:
+    """Who asks for a sweep. What nobody could answer for a day is forgotten."""
+    await conn.execute("DELETE FROM wanted_sweeps WHERE wanted_at < now() - interval '1 day'")
+    await conn.execute("INSERT INTO wanted_sweeps (run_id) VALUES ($1) ON CONFLICT DO NOTHING", run_id)
+
+
+async def delete_wanted(conn: Connection) -> list[UUID]:
+    """Those whom the sweep under way answers; it may have missed what came before it began only."""
+    rows = await conn.fetch("DELETE FROM wanted_sweeps USING backfill WHERE wanted_at <= sweep_began RETURNING run_id")
+    return [row["run_id"] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
