@@ -65,26 +65,32 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
             consumers.on_events_fetched,
         ):
             await bus.consume(pool, consumer.__name__, consumer)
-        for name, job, rest_s in (
-            ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
-            ("expire_unpaid", partial(jobs.expire_unpaid, backstage), settings.rest_s * 5),
-            ("resync", partial(jobs.resync, backstage), settings.rest_s * 5),
-            ("pursue_refunds", partial(jobs.pursue_refunds, backstage), settings.rest_s * 5),
-            ("book_balance", partial(jobs.book_balance, backstage), settings.rest_s * 5),
-            ("wake_the_changed", live.wake_the_changed, settings.live_look_s),
-            ("purge", partial(jobs.purge, backstage), PURGE_S),
-            ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),
-            ("measure_loop_lag", metrics.measure_loop_lag, 1.0),
-            (
-                "publish_snapshot",
-                partial(metrics.publish_snapshot, bus, SERVICE, settings.instance),
-                settings.metrics_interval_s,
-            ),
-        ):
+        for name, job, rest_s in _jobs(backstage, bus, live):
             await open_(loop.running(name, job, rest_s, settings.drain_s))
         if settings.reconciles:
             await _start_reconciling(stack, settings, backstage)
         yield
+
+
+def _jobs(backstage: Till, bus: Bus, live: Live) -> tuple[tuple[str, loop.Job, float], ...]:
+    """What runs beside the requests: name, job, and the pause when there is nothing to do."""
+    pool, settings = backstage.pool, backstage.settings
+    return (
+        ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
+        ("expire_unpaid", partial(jobs.expire_unpaid, backstage), settings.rest_s * 5),
+        ("resync", partial(jobs.resync, backstage), settings.rest_s * 5),
+        ("pursue_refunds", partial(jobs.pursue_refunds, backstage), settings.rest_s * 5),
+        ("book_balance", partial(jobs.book_balance, backstage), settings.rest_s * 5),
+        ("wake_the_changed", live.wake_the_changed, settings.live_look_s),
+        ("purge", partial(jobs.purge, backstage), PURGE_S),
+        ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),
+        ("measure_loop_lag", metrics.measure_loop_lag, 1.0),
+        (
+            "publish_snapshot",
+            partial(metrics.publish_snapshot, bus, SERVICE, settings.instance),
+            settings.metrics_interval_s,
+        ),
+    )
 
 
 async def _start_reconciling(stack: AsyncExitStack, settings: CheckoutSettings, till: Till) -> None:

@@ -70,9 +70,10 @@ async def test_every_table_with_customer_data_forces_row_security(owner, databas
             "shipping_methods",
             "shipping_rates",
             "shipping_free_above",
+            "leaders",
         },
         "webhooks": {"inbox", "outbox", "stripe_event_ids", "keyrings", "secret_uses"}
-        | {"leaders", "backfill", "stripe_reads", "resyncs", "event_hours", "endpoint_watch"}
+        | {"leaders", "backfill", "stripe_reads", "resyncs", "event_hours", "endpoint_watch", "wanted_sweeps"}
         | {"stripe_senders", "stripe_sender_list", "bans", "threats"},  # addresses of machines, not of customers
         "notifier": {"inbox", "outbox"},
     }
