@@ -4,6 +4,7 @@ Services translate what it raises for themselves: a read that failed can be repe
 """
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,7 +14,7 @@ import aiohttp
 import stripe
 
 from shared import http_client
-from shared.admission import Gate, Limits, Priority
+from shared.admission import CircuitBreaker, Gate, Limits, Priority, State, Trip
 
 STRIPE_API = "https://api.stripe.com"
 
@@ -30,6 +31,8 @@ ENDPOINT_PER_S = 25.0
 # A stand-in has the limits that it is told; ours give way when it refuses.
 STAND_IN_PER_S = 1000.0
 
+CIRCUIT_OPEN = "circuit_open"
+
 LONGEST_REST_S = 60.0  # of a Retry-After: a longer one would be a mistake of somebody's
 
 
@@ -40,6 +43,7 @@ class Access:
     secret_key: str
     url: str = STRIPE_API
     timeout_s: float = 10.0
+    trip: Trip = field(default_factory=Trip)
     limits: Limits = field(default_factory=lambda: Limits(ACCOUNT_PER_S["test"], ENDPOINT_PER_S))
 
     def __repr__(self) -> str:
@@ -50,24 +54,34 @@ class SafeClient(stripe.AIOHTTPClient):
     """The package's client reads the body outside its error handling: a cut body came out as a raw aiohttp error,
     unretried. Here the body is read inside (stripe 16.1.0; stripe-node had the same bug, its PR 2815).
 
-    Each request waits at the gate for its turn, the package's repeats and further pages too. What the gate raises goes
-    through the package as it is."""
+    Each request waits at the gate for its turn, the package's repeats and further pages too, and the breaker hears how
+    it ended. What the gate raises goes through the package as it is."""
 
-    def __init__(self, session: aiohttp.ClientSession, gate: Gate, priority: Priority) -> None:
+    def __init__(self, session: aiohttp.ClientSession, account: "Account", priority: Priority) -> None:
         # The session has the timeout; given here as well, the package would overrule it.
         super().__init__(session=session, timeout=None)
-        self._gate = gate
+        self._account = account
         self._priority = priority
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         endpoint = endpoint_of(method, url)
-        await self._gate.admit(endpoint, self._priority)
-        body, status, answered = await self._send(method, url, headers, post_data)
+        gate, breaker = self._account.gate, self._account.breaker
+        self._account.require_circuit(self._priority)
+        await gate.admit(endpoint, self._priority)
+        self._account.require_circuit(self._priority)
+        with breaker.call() as call:
+            try:
+                body, status, answered = await self._send(method, url, headers, post_data)
+            except stripe.APIConnectionError:
+                call.is_well = False
+                raise
+            # A 500 that Stripe keeps under a key and repeats says nothing about now.
+            call.is_well = status < 500 or answered.get("Idempotent-Replayed") == "true"
         if status == 429:
             reason = answered.get("Stripe-Rate-Limited-Reason", "")
-            self._gate.slow_down(endpoint, reason, _seconds(answered.get("Retry-After", "")))
+            gate.slow_down(endpoint, reason, _seconds(answered.get("Retry-After", "")))
         return body, status, answered
 
     async def _send(
@@ -95,10 +109,11 @@ def _seconds(retry_after: str) -> float:
 
 
 class Account:
-    """One account at Stripe, asked by people at the till and by jobs, who share its gate."""
+    """One account at Stripe, asked by people at the till and by jobs, who share its gate and its circuit breaker."""
 
     def __init__(self, access: Access, session: aiohttp.ClientSession, retries: int) -> None:
         self.gate = Gate(access.limits)
+        self.breaker = CircuitBreaker(access.trip, time.monotonic)
         self._access = access
         self._session = session
         self._retries = retries
@@ -109,8 +124,23 @@ class Account:
             base_addresses={"api": self._access.url},
             stripe_version=API_VERSION,
             max_network_retries=self._retries,
-            http_client=SafeClient(self._session, self.gate, priority),
+            http_client=SafeClient(self._session, self, priority),
         )
+
+    @property
+    def is_well(self) -> bool:
+        """Whether jobs may begin something: while Stripe is only tried, the few requests are for shoppers."""
+        return self.breaker.state is State.CLOSED
+
+    def require_room(self, endpoint: str, priority: Priority) -> None:
+        """Raises Busy if a request would not be sent soon: to be asked before anything is written."""
+        self.require_circuit(priority)
+        self.gate.check(endpoint, priority)
+
+    def require_circuit(self, priority: Priority) -> None:
+        """Raises Busy while Stripe is left alone."""
+        if (wait_s := self.breaker.wait_s()) > 0:
+            raise self.gate.refusal(priority, CIRCUIT_OPEN, wait_s)
 
 
 @contextlib.asynccontextmanager

@@ -77,10 +77,11 @@ def _jobs(backstage: Till, bus: Bus, live: Live) -> tuple[tuple[str, loop.Job, f
     pool, settings = backstage.pool, backstage.settings
     return (
         ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
-        ("expire_unpaid", partial(jobs.expire_unpaid, backstage), settings.rest_s * 5),
-        ("resync", partial(jobs.resync, backstage), settings.rest_s * 5),
-        ("pursue_refunds", partial(jobs.pursue_refunds, backstage), settings.rest_s * 5),
-        ("book_balance", partial(jobs.book_balance, backstage), settings.rest_s * 5),
+        ("expire_unpaid", partial(jobs.while_well, backstage, jobs.expire_unpaid), settings.rest_s * 5),
+        ("resync", partial(jobs.while_well, backstage, jobs.resync), settings.rest_s * 5),
+        ("pursue_refunds", partial(jobs.while_well, backstage, jobs.pursue_refunds), settings.rest_s * 5),
+        ("book_balance", partial(jobs.while_well, backstage, jobs.book_balance), settings.rest_s * 5),
+        ("watch_circuit", partial(jobs.watch_circuit, backstage), settings.rest_s * 5),
         ("wake_the_changed", live.wake_the_changed, settings.live_look_s),
         ("purge", partial(jobs.purge, backstage), PURGE_S),
         ("measure_outbox", partial(outbox.measure, pool), MEASURE_S),

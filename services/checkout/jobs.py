@@ -1,6 +1,7 @@
 """What checkout does by itself. Each job does one batch and says how much it did."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -16,7 +17,8 @@ from services.checkout.store import payments as payment_store
 from services.checkout.store import reconciliations
 from services.checkout.store import reconciling as finding_store
 from services.checkout.store import refunds as refund_store
-from shared import inbox, metrics, outbox
+from shared import inbox, metrics, outbox, stripe_circuit
+from shared.admission import State
 from shared.db import Pool
 from shared.errors import AppError
 
@@ -64,6 +66,8 @@ async def book_balance(till: Till) -> int:
 
 async def reconcile(reconciler: Reconciler) -> int:
     """Compares everything with Stripe, when it is time to and no other process does."""
+    if not reconciler.stripe.account.is_well:
+        return 0
     return await running.reconcile(reconciler)
 
 
@@ -85,6 +89,20 @@ async def measure_reconciliation(pool: Pool) -> int:
     if last is not None and last.finished_at is not None:
         FINISHED.set(last.finished_at.timestamp())
     return 0
+
+
+async def watch_circuit(till: Till) -> int:
+    """Tells when Stripe is left alone and when it is back; tries it by itself, so that no shopper has to."""
+    account, settings = till.stripe.account, till.settings
+    if account.breaker.state is State.HALF_OPEN:
+        with contextlib.suppress(AppError):
+            await till.stripe.probe()
+    return await stripe_circuit.announce(till.pool, account, "checkout", settings.instance)
+
+
+async def while_well(till: Till, job: Callable[[Till], Awaitable[int]]) -> int:
+    """Rests while Stripe is left alone: what a job claims is leased, and would have to wait for that to end."""
+    return await job(till) if till.stripe.account.is_well else 0
 
 
 async def purge(till: Till) -> int:

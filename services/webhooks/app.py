@@ -23,7 +23,7 @@ from services.webhooks.pages import Pages
 from services.webhooks.senders_api import TIMEOUT_S
 from services.webhooks.settings import WebhooksSettings
 from services.webhooks.stripe_api import open_stripe
-from shared import http_client, leader, metrics, outbox
+from shared import http_client, leader, metrics, outbox, stripe_circuit
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool, open_session
 from shared.loop import running
@@ -193,6 +193,8 @@ async def _start_asking(stack: AsyncExitStack, settings: WebhooksSettings, pool:
         reader = Reader(pool, stripe, settings.livemode, settings.stripe_reads_per_day)
         search = Backfill(reader, candidate, bus, settings.pace(), timedelta(seconds=settings.outage_after_s))
         started.append(("backfill", partial(backfill.sweep, search), settings.backfill_step_s))
+        tell = partial(stripe_circuit.announce, pool, stripe.account, SERVICE, settings.instance)
+        started.append(("tell_of_circuit", tell, MEASURE_S))
         started.append(("resync", partial(resync.resync_due, reader), min(RESYNC_S, settings.backfill_step_s)))
         if settings.endpoint_url:
             checking = Checking(settings.endpoint_url, settings.endpoint_check_s)

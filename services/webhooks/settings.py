@@ -154,7 +154,7 @@ class WebhooksSettings(StripeSettings, ServiceSettings):
     def access(self) -> Access | None:
         """How Stripe is asked; None without a key."""
         key = self.stripe_secret_key
-        return None if key is None else self.access_with(key.get_secret_value(), self.mode)
+        return None if key is None else self.access_with(key.get_secret_value(), self.mode, probes=1)
 
     @property
     def mode(self) -> Mode:

@@ -49,7 +49,13 @@ class Stripe:
     """The account, as webhooks reads it."""
 
     def __init__(self, account: Account) -> None:
+        self.account = account
         self._v1 = account.client(Priority.BACKGROUND).v1
+
+    def require_circuit(self) -> None:
+        """Raises StripeAway while Stripe is left alone: to be asked before a read is paid for."""
+        with _translated():
+            self.account.require_circuit(Priority.BACKGROUND)
 
     async def list_undelivered(self, created_from: int, types: Sequence[str], after: str | None) -> Page:
         """Events that some endpoint has not taken, created at or after that time; those older than `after`.
@@ -97,7 +103,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except Busy as error:
-        raise StripeAway("too much is asked of Stripe", retry_after_s=error.retry_after_s) from error
+        raise StripeAway(f"Stripe is not asked now: {error.reason}", retry_after_s=error.retry_after_s) from error
     except stripe.InvalidRequestError as error:
         code = error.code or "invalid_request_error"
         raise (StripeUnknown if code == "resource_missing" else StripeRefused)(code) from error

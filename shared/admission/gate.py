@@ -46,7 +46,7 @@ class Limits:
 
 
 class Busy(Exception):
-    """It was not sent, since it would have waited too long. `reason` is queue_full or too_long."""
+    """It was not sent. `reason` is queue_full, too_long or circuit_open."""
 
     def __init__(self, reason: str, retry_after_s: float) -> None:
         super().__init__(reason)
@@ -75,9 +75,9 @@ class Gate:
         """Whether a request would be let in now. Raises Busy, at once, when it would be refused or wait too long."""
         expected_s = self._expected_wait_s(endpoint, priority)
         if len(self._waiting[priority]) >= self.limits.places:
-            raise self._refusal(priority, "queue_full", expected_s)
+            raise self.refusal(priority, "queue_full", expected_s)
         if expected_s > self.limits.wait_s:
-            raise self._refusal(priority, "too_long", expected_s)
+            raise self.refusal(priority, "too_long", expected_s)
 
     async def admit(self, endpoint: str, priority: Priority) -> None:
         """Waits for the request's turn. Raises Busy; one that is cancelled while it waits leaves nothing behind."""
@@ -89,7 +89,7 @@ class Gate:
                 async with asyncio.timeout(self.limits.wait_s):
                     await waiter.admitted
             except TimeoutError:
-                raise self._refusal(priority, "too_long", self._expected_wait_s(endpoint, priority)) from None
+                raise self.refusal(priority, "too_long", self._expected_wait_s(endpoint, priority)) from None
         WAITS.labels(priority.value).observe(self._clock() - started)
 
     def slow_down(self, endpoint: str, reason: str, rest_s: float) -> None:
@@ -167,6 +167,7 @@ class Gate:
             RATE.labels(of).set_function(lambda: made.rate_per_s)
         return bucket
 
-    def _refusal(self, priority: Priority, reason: str, retry_after_s: float) -> Busy:
+    def refusal(self, priority: Priority, reason: str, retry_after_s: float) -> Busy:
+        """A refusal, counted."""
         NOT_ADMITTED.labels(priority.value, reason).inc()
         return Busy(reason, retry_after_s)

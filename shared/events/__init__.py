@@ -10,6 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from shared.events.base import Event, Part, UnreadableEvent
+from shared.events.circuit import StripeCircuitClosed, StripeCircuitEvent, StripeCircuitOpened
 from shared.events.incidents import IncidentEvent, IncidentOpened, IncidentResolved
 from shared.events.mails import MailAccepted, MailEvent, MailRefused, MailUnknown
 from shared.events.orders import (
@@ -168,6 +169,9 @@ __all__ = [
     "StockEvent",
     "StockLow",
     "StockOut",
+    "StripeCircuitClosed",
+    "StripeCircuitEvent",
+    "StripeCircuitOpened",
     "UnreadableEvent",
     "WebhookBackfilled",
     "WebhookEndpointDisabled",

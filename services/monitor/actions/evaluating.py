@@ -12,6 +12,7 @@ from services.monitor.actions.hearing import look
 from services.monitor.domain.facts import Endpoint, Facts, Limits, SigningSecrets
 from services.monitor.domain.incidents import Change, Clear, Incident, Open, Resolve, See, Transition, plan
 from services.monitor.domain.rules import NO_DATA, RULES, Alert, Rule, Verdict
+from services.monitor.domain.rules.stripe import CONSEQUENCES
 from services.monitor.domain.sightings import Sightings
 from services.monitor.store import events as event_store
 from services.monitor.store import incidents as store
@@ -85,8 +86,15 @@ async def gather(desk: Desk) -> Facts:
         endpoint=_endpoint(sightings),
         signing_secrets=_signing_secrets(sightings),
         sender_list_failing_s=sightings.gauge("webhooks", "webhooks_sender_list_failing_seconds"),
+        circuits=_circuits(sightings),
         broken=sightings.broken,
     )
+
+
+def _circuits(sightings: Sightings) -> dict[str, float]:
+    """By service, the worst of its processes."""
+    found = {service: sightings.gauge(service, "stripe_circuit_state") for service in CONSEQUENCES}
+    return {service: state for service, state in found.items() if state is not None}
 
 
 def _endpoint(sightings: Sightings) -> Endpoint | None:

@@ -85,6 +85,7 @@ class Facts:
     endpoint: Endpoint | None = None
     signing_secrets: SigningSecrets | None = None
     sender_list_failing_s: float | None = None  # for how long webhooks could not refresh Stripe's list of addresses
+    circuits: Mapping[str, float] = field(default_factory=dict)  # service -> breaker before Stripe: 0 is closed
     broken: Mapping[str, str] | None = None  # invariant -> what breaks it
 
 

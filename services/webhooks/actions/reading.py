@@ -29,7 +29,11 @@ class BudgetSpent(Exception):
 
 
 async def spend(reader: Reader, *, is_urgent: bool) -> None:
-    """Pays for one read, before it is made: a crash in between costs a read, not the limit. Raises BudgetSpent."""
+    """Pays for one read, before it is made: a crash in between costs a read, not the limit.
+
+    Raises BudgetSpent, and StripeAway, for nothing, while Stripe is left alone.
+    """
+    reader.stripe.require_circuit()
     budget = Budget(reader.per_day, 0.0 if is_urgent else RESERVE_SHARE * reader.per_day)
     async with reader.pool.worker() as conn:
         if not await reads.take(conn, budget):

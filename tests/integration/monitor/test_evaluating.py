@@ -13,6 +13,7 @@ from services.monitor.domain.incidents import Open, Patience, plan
 from services.monitor.domain.rules import NO_DATA, Alert, Rule, Severity, Verdict
 from services.monitor.store import incidents as store
 from shared.events import SecurityBadSignatures
+from tests.unit.monitor.builders import a_snapshot
 
 ALERT = Alert("service_silent", "checkout", Severity.CRITICAL, "checkout has not been heard")
 CHANNELS = ("slack", "mail")
@@ -75,6 +76,18 @@ async def test_it_is_resolved_after_it_was_well_for_a_while_and_not_before(make_
     assert await told(owner) == [(each, channel) for each in ("opened", "resolved") for channel in CHANNELS]
     assert await staged(owner) == ["incident.opened", "incident.resolved"]
     assert await audited(owner, incident["id"]) == ["open incident", "resolve incident"]
+
+
+async def test_a_circuit_that_opened_is_an_incident_until_it_closes(make_desk, owner):
+    desk = make_desk(clear_for_s=0.1)
+    for state in (2, 1, 0, 0):
+        desk.sightings.hear("checkout", "host:1", a_snapshot(stripe_circuit_state=state), datetime.now(UTC))
+        await actions.evaluate(desk)
+        (incident,) = await incidents(owner)
+        if state == 0:
+            await asyncio.sleep(0.15)
+    assert (incident["rule"], incident["subject"], incident["occurrences"]) == ("stripe_circuit", "checkout", 2)
+    assert incident["resolved_at"] is not None
 
 
 async def test_a_relapse_while_it_clears_starts_the_time_anew(make_desk, owner):

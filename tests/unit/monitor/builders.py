@@ -30,6 +30,7 @@ def facts(**changes: Any) -> Facts:
         "endpoint": Endpoint(),
         "signing_secrets": SigningSecrets(are_missing=False, has_file_problem=False, expiring_s={}),
         "sender_list_failing_s": 0.0,
+        "circuits": {"checkout": 0.0, "webhooks": 0.0},
         "broken": {},
     }
     return Facts(**(given | changes))

@@ -22,6 +22,7 @@ from services.monitor.domain.rules import service_silent as judge_silence
 from services.monitor.domain.rules import service_unready as judge_readiness
 from services.monitor.domain.rules import signing_secrets as judge_secrets
 from services.monitor.domain.rules import stock_short as judge_stock
+from services.monitor.domain.rules import stripe_circuit as judge_circuit
 from services.monitor.domain.security import ADVICE, Alarm
 from shared.events import EVENTS
 from tests.unit.monitor.builders import LIMITS, NOON, ago, facts
@@ -306,6 +307,24 @@ def test_a_list_of_senders_that_stays_old_is_told(failing_s, alerts):
 @pytest.mark.parametrize("changes", [{"sender_list_failing_s": None}, {"heard": {}}])
 def test_nothing_is_known_of_the_list_of_senders_without_webhooks(changes):
     assert sender_list(facts(**{"sender_list_failing_s": 1e6, **changes}), LIMITS) == NO_DATA
+
+
+@pytest.mark.parametrize(
+    ("circuits", "wrong", "unknown"),
+    [
+        ({"checkout": 0.0, "webhooks": 0.0}, [], set()),
+        ({"checkout": 2.0, "webhooks": 0.0}, [("checkout", Severity.CRITICAL)], set()),
+        ({"checkout": 1.0, "webhooks": 0.0}, [("checkout", Severity.CRITICAL)], set()),  # only tried: not over yet
+        ({"checkout": 0.0, "webhooks": 2.0}, [("webhooks", Severity.WARNING)], set()),
+        ({"checkout": 2.0}, [("checkout", Severity.CRITICAL)], {"webhooks"}),
+        ({}, [], {"checkout", "webhooks"}),
+    ],
+)
+def test_a_service_that_leaves_stripe_alone_is_told_until_stripe_answers_again(circuits, wrong, unknown):
+    verdict = judge_circuit(facts(circuits=circuits), LIMITS)
+
+    assert [(alert.subject, alert.severity) for alert in verdict.alerts] == wrong
+    assert verdict.unknown == unknown
 
 
 def test_each_broken_invariant_is_an_alert_of_its_own_and_unasked_means_unknown():

@@ -7,6 +7,7 @@ function in one of these files and add it to RULES; CONTRIBUTING.md lists the re
 from services.monitor.domain.rules import security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
 from services.monitor.domain.rules.shop import invariant_broken, payment_success_low, stock_short
+from services.monitor.domain.rules.stripe import stripe_circuit
 from services.monitor.domain.rules.verdict import EVERYTHING, NO_DATA, Alert, Rule, Severity, Verdict, clock
 from services.monitor.domain.rules.webhooks import sender_list, signing_secrets, webhook_endpoint, webhooks_silent
 
@@ -29,6 +30,7 @@ __all__ = [
     "service_unready",
     "signing_secrets",
     "stock_short",
+    "stripe_circuit",
     "webhook_endpoint",
     "webhooks_silent",
 ]
@@ -73,6 +75,13 @@ RULES = (
         stock_short,
         "Order more, or take the variant off sale. `python -m deploy.ops adjust-stock` enters what arrives. "
         "It is news for a day.",
+    ),
+    Rule(
+        "stripe_circuit",
+        "Stripe does not answer",
+        stripe_circuit,
+        "Look at Stripe's status page, then at our own way out (DNS, proxy, firewall). Shoppers hear 503 and keep "
+        "their baskets; Stripe is tried again by itself, and this ends when it answers.",
     ),
     Rule(
         "webhooks_silent",

@@ -1,4 +1,4 @@
-"""The only file that talks to Stripe. Every POST carries the id of a stored attempt as its Idempotency-Key.
+"""All that talks to Stripe. Every POST carries the id of a stored attempt as its Idempotency-Key.
 
 What a call can end in: an Intent; StripeRefused (Stripe said no, nothing was done); StripeBusy (it was not tried);
 OutcomeUnknown (it may have been done: only the same key can tell).
@@ -7,20 +7,20 @@ OutcomeUnknown (it may have been done: only the same key can tell).
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
-from uuid import UUID
 
 import stripe
 
 from services.checkout import stripe_lists
 from services.checkout.domain import Attempt, BalanceTransaction, Dispute
 from services.checkout.settings import CheckoutSettings
+from services.checkout.stripe_api.shapes import balance_transaction, dispute, refund_snapshot, review_state, snapshot
 from services.checkout.stripe_lists import Listed, Page, Span
 from shared.admission import Busy, Priority
 from shared.errors import AppError, Unavailable
 from shared.events import PaymentSnapshot, RefundSnapshot
-from shared.stripe_client import Account, endpoint_of, open_account
+from shared.stripe_client import CIRCUIT_OPEN, Account, endpoint_of, open_account
 
 # How far Stripe's clock and ours may be apart when we look for what an attempt made.
 CLOCKS_DIFFER = timedelta(minutes=5)
@@ -44,11 +44,18 @@ class StripeBusy(Unavailable):
 
     code = "payment_provider_busy"
 
+    reason = "Too many payments are being prepared"
+
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__(
-            "Too many payments are being prepared; try again with the same Idempotency-Key",
-            retry_after_s=max(1.0, retry_after_s),
-        )
+        detail = f"{self.reason}; try again with the same Idempotency-Key"
+        super().__init__(detail, retry_after_s=max(1.0, retry_after_s))
+
+
+class StripeDown(StripeBusy):
+    """Stripe fails, so it is left alone for a while; the same call may be made afterwards."""
+
+    code = "payment_provider_down"
+    reason = "The payment provider does not answer at the moment"
 
 
 class OutcomeUnknown(Unavailable):
@@ -99,7 +106,17 @@ class Stripe:
     def require_room(self) -> None:
         """Raises StripeBusy if a PaymentIntent could not be made soon: to be asked before anything is written."""
         with _translated():
-            self._account.gate.check(CREATE, self._priority)
+            self._account.require_room(CREATE, self._priority)
+
+    @property
+    def account(self) -> Account:
+        """Its gate and its circuit breaker."""
+        return self._account
+
+    async def probe(self) -> None:
+        """Asks for next to nothing, to learn whether Stripe answers."""
+        with _translated():
+            await self._intents.list_async({"limit": 1})
 
     async def create_intent(self, attempt: Attempt) -> Intent:
         """Creates the attempt's PaymentIntent, or finds the one that an earlier try with this key created."""
@@ -147,7 +164,7 @@ class Stripe:
         asked: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "expand": ["data.source"]}
         with _translated():
             page = await self._v1.balance_transactions.list_async(asked)
-            return [_balance_transaction(told) async for told in page.auto_paging_iter()][::-1]
+            return [balance_transaction(told) async for told in page.auto_paging_iter()][::-1]
 
     async def list_page(self, of: Listed, span: Span, after: str | None) -> Page:
         """A page of what was made in the span, newest first, older than `after`."""
@@ -159,9 +176,9 @@ class Stripe:
         with _translated():
             intent = await self._intents.retrieve_async(payment_intent_id, {"expand": ["review"]})
             page = await self._v1.disputes.list_async({"payment_intent": payment_intent_id, "limit": 100})
-            disputes = [_dispute(dispute) async for dispute in page.auto_paging_iter()]
+            disputes = [dispute(told) async for told in page.auto_paging_iter()]
         refunds = await self.list_refunds(payment_intent_id)
-        return View(snapshot(intent), refunds, disputes, _review_state(intent))
+        return View(snapshot(intent), refunds, disputes, review_state(intent))
 
 
 @dataclass(frozen=True)
@@ -187,7 +204,7 @@ def _translated() -> Any:
     try:
         yield
     except (Busy, stripe.RateLimitError) as error:
-        raise StripeBusy(error.retry_after_s if isinstance(error, Busy) else 2.0) from error
+        raise _not_done(error) from error
     except stripe.APIConnectionError as error:
         raise OutcomeUnknown from error
     except stripe.InvalidRequestError as error:
@@ -204,91 +221,11 @@ def _translated() -> Any:
         raise OutcomeUnknown from error
 
 
+def _not_done(error: Exception) -> StripeBusy:
+    if not isinstance(error, Busy):
+        return StripeBusy(retry_after_s=2.0)
+    return (StripeDown if error.reason == CIRCUIT_OPEN else StripeBusy)(error.retry_after_s)
+
+
 def _intent(intent: stripe.PaymentIntent) -> Intent:
     return Intent(snapshot(intent), intent.client_secret or "")
-
-
-def snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
-    """What decisions need of a PaymentIntent; its `latest_charge` need not be expanded."""
-    # The codes of a failure are optional, and the package raises for what Stripe left out (3-D Secure that failed has
-    # no decline code).
-    charge, failure = intent.latest_charge, intent.last_payment_error
-    metadata = {name: intent.metadata[name] for name in ("order_id", "attempt_id") if name in intent.metadata}
-    return PaymentSnapshot(
-        payment_intent_id=intent.id,
-        status=intent.status,
-        amount_minor=intent.amount,
-        amount_received_minor=intent.amount_received,
-        currency=intent.currency,
-        order_id=_uuid(metadata.get("order_id")),
-        attempt_id=_uuid(metadata.get("attempt_id")),
-        charge_id=charge.id if isinstance(charge, stripe.Charge) else charge,
-        failure_code=getattr(failure, "code", None),
-        decline_code=getattr(failure, "decline_code", None),
-        advice_code=getattr(failure, "advice_code", None),
-        network_decline_code=getattr(failure, "network_decline_code", None),
-    )
-
-
-def refund_snapshot(refund: stripe.Refund) -> RefundSnapshot:
-    metadata: Any = refund.metadata
-    return RefundSnapshot(
-        refund_id=refund.id,
-        status=refund.status or "pending",
-        amount_minor=refund.amount,
-        currency=refund.currency,
-        payment_intent_id=_id(refund.payment_intent),
-        charge_id=_id(refund.charge),
-        our_refund_id=_uuid(getattr(metadata, "refund_id", None)),
-        failure_reason=refund.failure_reason,
-    )
-
-
-def _balance_transaction(told: stripe.BalanceTransaction) -> BalanceTransaction:
-    source: Any = told.source
-    return BalanceTransaction(
-        id=told.id,
-        type=told.type,
-        currency=told.currency,
-        amount_minor=told.amount,
-        fee_minor=told.fee,
-        net_minor=told.net,
-        source=_id(source),
-        created_at=datetime.fromtimestamp(told.created, UTC),
-        source_currency=getattr(source, "currency", None),
-        source_minor=getattr(source, "amount", None),  # what the customer paid or got, in his currency
-        payment_intent_id=_id(getattr(source, "payment_intent", None)),
-    )
-
-
-def _dispute(dispute: stripe.Dispute) -> Dispute:
-    due_by = dispute.evidence_details.due_by  # 0 or null: no answer is possible
-    return Dispute(
-        id=dispute.id,
-        payment_intent_id=_id(dispute.payment_intent) or "",
-        charge_id=_id(dispute.charge),
-        status=dispute.status,
-        reason=dispute.reason,
-        amount_minor=dispute.amount,
-        currency=dispute.currency,
-        is_charge_refundable=dispute.is_charge_refundable,
-        evidence_due_at=datetime.fromtimestamp(due_by, UTC) if due_by else None,
-        opened_at=datetime.fromtimestamp(dispute.created, UTC),
-    )
-
-
-def _review_state(intent: stripe.PaymentIntent) -> str:
-    review = intent.review
-    return ("open" if review.open else "closed") if isinstance(review, stripe.Review) else "none"
-
-
-def _id(thing: Any) -> str | None:
-    """The id of what Stripe gives whole or by its id."""
-    return thing if isinstance(thing, str) or thing is None else str(thing.id)
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None
