@@ -59,6 +59,9 @@ QUEUES: Mapping[str, tuple[type[Event], ...] | str] = {
     "webhooks.on_reconciliation_began": (events.ReconciliationBegan,),
     "notifier.on_order_paid": (events.OrderPaid,),
     "notifier.on_order_payment_failed": (events.OrderPaymentFailed,),
+    "notifier.on_order_shipped": (events.OrderShipped,),
+    "notifier.on_order_refunded": (events.OrderRefunded,),
+    "notifier.on_order_refund_failed": (events.OrderRefundFailed,),
     "monitor.on_event": EVERYTHING,
 }
 

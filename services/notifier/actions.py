@@ -16,14 +16,25 @@ from typing import Any
 from uuid import UUID
 
 from services.notifier import domain, store
-from services.notifier.domain import Letter, Outcome, Reason, Result, State, Terms
+from services.notifier.domain import Kind, Letter, Outcome, Reason, Result, State, Terms
 from services.notifier.settings import NotifierSettings
 from services.notifier.smtp_api import Journal, Smtp, UnwritableAddress, envelope
 from services.notifier.templates import Writer
 from shared import metrics, outbox, tracing
 from shared.audit import audit
 from shared.db import Connection, Pool, is_database_away
-from shared.events import MailAccepted, MailEvent, MailRefused, MailUnknown, OrderPaid, OrderPaymentFailed
+from shared.events import (
+    MailAccepted,
+    MailEvent,
+    MailRefused,
+    MailUnknown,
+    OrderEvent,
+    OrderPaid,
+    OrderPaymentFailed,
+    OrderRefunded,
+    OrderRefundFailed,
+    OrderShipped,
+)
 from shared.ids import uuid7
 
 log = logging.getLogger(__name__)
@@ -78,20 +89,35 @@ async def announce_paid(conn: Connection, event: OrderPaid, terms: Terms) -> Non
     """A confirmation; and no failure mail any more, now or from an event that is still on its way."""
     await store.insert_paid_order(conn, event)
     withdrawn = await store.withdraw_failure_letters(conn, event.order.order_id)
-    LETTERS.labels(kind=domain.Kind.PAYMENT_FAILED, outcome="withdrawn").inc(withdrawn)
-    await _write(conn, event, terms, is_paid=True)
+    LETTERS.labels(kind=Kind.PAYMENT_FAILED, outcome="withdrawn").inc(withdrawn)
+    await _write(conn, event, terms)
 
 
 async def announce_failure(conn: Connection, event: OrderPaymentFailed, terms: Terms) -> None:
     """A failure mail, after a grace in which another card may make it untrue."""
-    await _write(conn, event, terms, is_paid=await store.select_is_paid(conn, event.order.order_id))
+    is_paid = await store.select_is_paid(conn, event.order.order_id)
+    await _write(conn, event, terms, untrue=Reason.PAID if is_paid else None)
 
 
-async def _write(conn: Connection, event: OrderPaid | OrderPaymentFailed, terms: Terms, *, is_paid: bool) -> None:
-    now = datetime.now(UTC)
-    letter = domain.compose(event, uuid7(), terms, now, tracing.current_traceparent())
-    if is_paid and letter.kind is domain.Kind.PAYMENT_FAILED:
-        letter = domain.withdrawn(letter)
+async def announce(conn: Connection, event: OrderShipped | OrderRefunded, terms: Terms) -> None:
+    """A mail about what can't become untrue by another payment."""
+    await _write(conn, event, terms)
+
+
+async def withdraw_refund(conn: Connection, event: OrderRefundFailed, terms: Terms) -> None:
+    """No mail about a refund that failed, now or from an event that is still on its way; staff are told instead."""
+    # Written first: an event about the refund's success, handled right now, is waited for, and its letter then seen.
+    await _write(conn, event, terms, untrue=Reason.REFUND_FAILED)
+    refund_id = str(event.refund.refund_id)
+    withdrawn = await store.withdraw_refund_letter(conn, event.order.order_id, refund_id)
+    LETTERS.labels(kind=Kind.ORDER_REFUNDED, outcome="withdrawn").inc(withdrawn)
+
+
+async def _write(conn: Connection, event: OrderEvent, terms: Terms, untrue: Reason | None = None) -> None:
+    """The letter about a fact, once. With `untrue` it only keeps a later event about that fact from being told."""
+    letter = domain.compose(event, uuid7(), terms, datetime.now(UTC), tracing.current_traceparent())
+    if untrue is not None:
+        letter = domain.withdrawn(letter, untrue)
     if await store.insert_letter(conn, letter):
         LETTERS.labels(kind=letter.kind, outcome="withdrawn" if letter.due_at is None else "written").inc()
     else:
@@ -253,7 +279,7 @@ async def measure(pool: Pool) -> None:
     """Sets the gauges of what waits."""
     async with pool.worker() as conn:
         waiting = await store.select_waiting(conn)
-    for kind in domain.Kind:
+    for kind in Kind:
         for state in (State.PENDING, State.SENDING, State.UNKNOWN):
             WAITING.labels(kind=kind, state=state).set(waiting.get((kind, state), (0, 0.0))[0])
     OVERDUE.set(max((overdue for _, overdue in waiting.values()), default=0.0))

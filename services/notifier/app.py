@@ -49,7 +49,13 @@ async def _running(settings: NotifierSettings, app: web.Application) -> AsyncIte
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), options))
         post = Post(pool, Smtp(settings), Writer(settings), Journal(settings.journal), settings)
         terms = settings.terms()
-        for consumer in (consumers.on_order_paid, consumers.on_order_payment_failed):
+        for consumer in (
+            consumers.on_order_paid,
+            consumers.on_order_payment_failed,
+            consumers.on_order_shipped,
+            consumers.on_order_refunded,
+            consumers.on_order_refund_failed,
+        ):
             await bus.consume(pool, consumer.__name__, partial(consumer, terms=terms))
         desk = jobs.Desk(post)
         stack.push_async_callback(desk.finish)

@@ -3,7 +3,7 @@
 from services.notifier import actions
 from services.notifier.domain import Terms
 from shared.db import Connection
-from shared.events import Event, OrderPaid, OrderPaymentFailed
+from shared.events import Event, OrderPaid, OrderPaymentFailed, OrderRefunded, OrderRefundFailed, OrderShipped
 
 
 async def on_order_paid(conn: Connection, event: Event, *, terms: Terms) -> None:
@@ -14,3 +14,18 @@ async def on_order_paid(conn: Connection, event: Event, *, terms: Terms) -> None
 async def on_order_payment_failed(conn: Connection, event: Event, *, terms: Terms) -> None:
     assert isinstance(event, OrderPaymentFailed)
     await actions.announce_failure(conn, event, terms)
+
+
+async def on_order_shipped(conn: Connection, event: Event, *, terms: Terms) -> None:
+    assert isinstance(event, OrderShipped)
+    await actions.announce(conn, event, terms)
+
+
+async def on_order_refunded(conn: Connection, event: Event, *, terms: Terms) -> None:
+    assert isinstance(event, OrderRefunded)
+    await actions.announce(conn, event, terms)
+
+
+async def on_order_refund_failed(conn: Connection, event: Event, *, terms: Terms) -> None:
+    assert isinstance(event, OrderRefundFailed)
+    await actions.withdraw_refund(conn, event, terms)

@@ -66,6 +66,8 @@ class NotifierSettings(ServiceSettings):
     backoff_jitter: float = Field(default=0.2, ge=0, lt=1)
     confirmation_expiry_s: Seconds = 72 * HOUR
     failure_expiry_s: Seconds = 24 * HOUR
+    shipped_expiry_s: Seconds = 72 * HOUR
+    refunded_expiry_s: Seconds = 72 * HOUR
 
     # Claims of handled events must outlive Stripe's 30 days of backfill.
     inbox_days: int = Field(default=45, gt=30)
@@ -112,6 +114,8 @@ class NotifierSettings(ServiceSettings):
             expiry={
                 Kind.ORDER_CONFIRMATION: timedelta(seconds=self.confirmation_expiry_s),
                 Kind.PAYMENT_FAILED: timedelta(seconds=self.failure_expiry_s),
+                Kind.ORDER_SHIPPED: timedelta(seconds=self.shipped_expiry_s),
+                Kind.ORDER_REFUNDED: timedelta(seconds=self.refunded_expiry_s),
             },
             backoff=tuple(timedelta(seconds=step) for step in self.backoff_s),
             jitter=self.backoff_jitter,

@@ -3,14 +3,15 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import orjson
 
-from services.notifier.domain import Kind, Letter, Move, Outcome, Reason, State, recipient_sha
+from services.notifier.domain import About, Kind, Letter, Move, Outcome, Reason, State, recipient_sha
 from shared.db import Connection
-from shared.events import OrderFacts, OrderPaid
+from shared.events import OrderFacts, OrderPaid, ParcelFacts, RefundFacts
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,19 @@ async def withdraw_failure_letters(conn: Connection, order_id: UUID) -> int:
         WHERE order_id = $1 AND kind = 'payment_failed' AND state = 'pending'
         """,
         order_id,
+    )
+    return int(status.split()[-1])
+
+
+async def withdraw_refund_letter(conn: Connection, order_id: UUID, refund_id: str) -> int:
+    """The letter about a refund, if it still waits."""
+    status = await conn.execute(
+        """
+        UPDATE letters SET state = 'withdrawn', reason = 'refund_failed', due_at = NULL, settled_at = clock_timestamp()
+        WHERE order_id = $1 AND kind = 'order_refunded' AND fact_id = $2 AND state = 'pending'
+        """,
+        order_id,
+        refund_id,
     )
     return int(status.split()[-1])
 
@@ -218,25 +232,28 @@ async def select_waiting(conn: Connection) -> dict[tuple[str, str], tuple[int, f
 
 
 def _facts(letter: Letter) -> str:
+    about = letter.about
     fields = {
         "order": letter.order.model_dump(mode="json"),
-        "category": letter.category,
-        "reserved_until": letter.reserved_until,
+        "category": about.category,
+        "reserved_until": about.reserved_until,
+        "parcel": about.parcel.model_dump(mode="json") if about.parcel else None,
+        "is_part": about.is_part,
+        "refund": about.refund.model_dump(mode="json") if about.refund else None,
+        "refunded_minor": about.refunded_minor,
     }
     return orjson.dumps(fields).decode()
 
 
 def _letter(row: asyncpg.Record) -> Letter:
     facts = orjson.loads(row["facts"])
-    until = facts["reserved_until"]
     return Letter(
         id=row["id"],
         kind=Kind(row["kind"]),
         fact_id=row["fact_id"],
         event_id=row["event_id"],
         order=OrderFacts.model_validate(facts["order"]),
-        category=facts["category"],
-        reserved_until=datetime.fromisoformat(until) if until else None,
+        about=_about(facts),
         message_id=row["message_id"],
         date=row["date_header"],
         state=State(row["state"]),
@@ -246,4 +263,17 @@ def _letter(row: asyncpg.Record) -> Letter:
         reason=Reason(row["reason"]) if row["reason"] else None,
         attempts=row["attempts"],
         unknowns=row["unknowns"],
+    )
+
+
+def _about(facts: dict[str, Any]) -> About:
+    """What a letter is about. One that an earlier version wrote has fewer fields."""
+    until, parcel, refund = (facts.get(name) for name in ("reserved_until", "parcel", "refund"))
+    return About(
+        category=facts.get("category"),
+        reserved_until=datetime.fromisoformat(until) if until else None,
+        parcel=ParcelFacts.model_validate(parcel) if parcel else None,
+        is_part=facts.get("is_part", False),
+        refund=RefundFacts.model_validate(refund) if refund else None,
+        refunded_minor=facts.get("refunded_minor", 0),
     )

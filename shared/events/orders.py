@@ -96,13 +96,17 @@ class OrderReleased(OrderEvent):
 
 
 class RefundFacts(Part):
-    """A refund as a mail needs it. `reason` is staff's, or why it was made by itself; it is not for customers."""
+    """A refund as a mail needs it. `reason` is staff's, or why it was made by itself; it is not for customers.
+
+    `settles` says that it is of the payment that settled the order, and not of money that the order did not need.
+    """
 
     refund_id: UUID
     amount_minor: int
     currency: str
     reason: str
     is_automatic: bool
+    settles: bool = True
 
     @property
     def amount(self) -> Money:

@@ -140,6 +140,7 @@ async def _announce(conn: Connection, order: Order, was: Refund, now: Refund) ->
         currency=now.currency,
         reason=now.reason,
         is_automatic=now.actor == AUTOMATIC,
+        settles=await _settles(conn, now),
     )
     event: OrderEvent
     if now.state is RefundState.SUCCEEDED:
@@ -191,9 +192,14 @@ async def _id_for(conn: Connection, told: RefundSnapshot) -> UUID:
 
 
 async def _book(conn: Connection, refund: Refund, *, returns: bool = False) -> None:
-    settling = await payment_store.select_settling_payment(conn, refund.order_id)
-    settles = refund.payment_intent_id == settling
+    settles = await _settles(conn, refund)
     await ledger_store.book(conn, domain.refund_booked(refund, settles=settles, returns=returns))
+
+
+async def _settles(conn: Connection, refund: Refund) -> bool:
+    """Whether it is of the payment that settled the order."""
+    settling = await payment_store.select_settling_payment(conn, refund.order_id)
+    return refund.payment_intent_id == settling
 
 
 async def _write(

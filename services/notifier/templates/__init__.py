@@ -16,10 +16,10 @@ from babel.dates import format_date, format_time, get_timezone_name
 from babel.numbers import format_currency
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.notifier.domain import Kind, Letter, Page, one_line
+from services.notifier.domain import Kind, Letter, Page, one_line, refund_told_as
 from services.notifier.settings import NotifierSettings
 from shared import links
-from shared.events import Address, OrderFacts, OrderLine
+from shared.events import Address, OrderFacts, OrderLine, ParcelFacts
 from shared.money import Money
 
 HERE = Path(__file__).resolve().parent
@@ -103,7 +103,8 @@ class Writer:
         voice = self.voice(letter.order.locale)
         say = _sayer(voice, letter.kind)
         facts = {**self._shop(), **self._facts(letter, voice, now), "say": say}
-        subject = one_line(say("subject", number=facts["number"], shop=self._settings.shop_name), 200)
+        named = {"number": facts["number"], "shop": self._settings.shop_name, "amount": facts.get("amount", "")}
+        subject = one_line(say("subject", **named), 200)
         facts["subject"] = subject
         text = self._templates.get_template(f"{letter.kind}.txt").render(facts)
         html = self._templates.get_template(f"{letter.kind}.html").render(facts)
@@ -131,7 +132,7 @@ class Writer:
         }
 
     def _facts(self, letter: Letter, voice: Voice, now: datetime) -> dict[str, Any]:
-        order, until = letter.order, letter.reserved_until
+        order, until = letter.order, letter.about.reserved_until
         is_reserved = until is not None and until > now
         return {
             "language": voice.locale.language,
@@ -145,8 +146,9 @@ class Writer:
             "tax_contained": _tax_contained(order, voice),
             "address": address_lines(order.shipping_address, voice.locale),
             "link": self._link(letter),
-            "told_as": TOLD_AS.get(letter.category or "", "issuer_declined"),
+            "told_as": TOLD_AS.get(letter.about.category or "", "issuer_declined"),
             "reserved_until": voice.moment(until) if until is not None and is_reserved else None,
+            **_about(letter, voice),
         }
 
     def _link(self, letter: Letter) -> str:
@@ -165,6 +167,36 @@ def _sayer(voice: Voice, kind: Kind) -> Say:
         return voice.say(section, key, **values)
 
     return say
+
+
+def _about(letter: Letter, voice: Voice) -> dict[str, Any]:
+    """What letters about a parcel or a refund need beside the order."""
+    about, currency = letter.about, letter.order.currency
+    if about.parcel is not None:
+        return {"parcel": _parcel(about.parcel), "is_part": about.is_part}
+    if about.refund is not None:
+        return {
+            "amount": voice.money(about.refund.amount),
+            "refund_told_as": refund_told_as(about, letter.order),
+            "refunded": voice.money(Money(about.refunded_minor, currency)),
+        }
+    return {}
+
+
+def _parcel(parcel: ParcelFacts) -> dict[str, Any]:
+    return {
+        "carrier": one_line(parcel.carrier, LONGEST_FIELD),
+        "tracking_number": one_line(parcel.tracking_number or "", LONGEST_FIELD),
+        "tracking_url": parcel.tracking_url,
+        "lines": [
+            {
+                "name": one_line(line.name, LONGEST_FIELD),
+                "variant": one_line(line.variant, LONGEST_FIELD),
+                "quantity": line.quantity,
+            }
+            for line in parcel.lines
+        ],
+    }
 
 
 def _amounts(order: OrderFacts, voice: Voice) -> list[tuple[str, str]]:

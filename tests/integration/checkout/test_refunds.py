@@ -8,6 +8,7 @@ import pytest
 from services.checkout.actions import resync as resyncing
 from services.checkout.domain import ChargeDisputed, RefundTooLarge, Resync
 from shared.errors import Invalid
+from shared.events import OrderRefunded, decode
 from shared.ids import uuid7
 from tests.integration.checkout.conftest import SKU
 from tests.integration.checkout.money import (
@@ -309,6 +310,9 @@ async def test_money_for_an_expired_order_is_given_back_by_itself(checkout, stri
     assert await given_back(stripe, placed) == PRICE
     assert await stock_of(owner) == (60, 0)
     assert (await staged(owner, "order.refunded"), await staged(owner, "order.released")) == (1, 1)
+    told = decode(await owner.fetchval("SELECT body FROM checkout.outbox WHERE type = 'order.refunded'"))
+    assert isinstance(told, OrderRefunded)
+    assert (told.refund.settles, told.refund.amount_minor, told.refunded_minor) == (False, PRICE, 0)
     actions = await owner.fetch("SELECT action FROM audit.log WHERE subject = $1", f"order {placed['order']['id']}")
     assert {"order.held", "order.refund_requested", "order.refunded"} <= {row["action"] for row in actions}
 

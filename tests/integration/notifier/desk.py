@@ -9,7 +9,7 @@ async def hear(post, *heard) -> None:
     """What the bus does, without the inbox."""
     terms: Terms = post.terms
     for event in heard:
-        consumer = consumers.on_order_paid if isinstance(event, events.OrderPaid) else consumers.on_order_payment_failed
+        consumer = getattr(consumers, f"on_{event.type.replace('.', '_')}")
         async with post.pool.worker() as conn:
             await consumer(conn, event, terms=terms)
 

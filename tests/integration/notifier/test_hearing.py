@@ -10,7 +10,14 @@ from services.notifier.domain import State
 from shared import inbox
 from shared.ids import uuid7
 from tests.integration.notifier.desk import hear, make_due, only_letter
-from tests.unit.notifier.letters import an_order, order_paid, payment_failed
+from tests.unit.notifier.letters import (
+    an_order,
+    order_paid,
+    order_refunded,
+    order_shipped,
+    payment_failed,
+    refund_failed,
+)
 
 
 async def states(owner) -> dict[str, str]:
@@ -158,3 +165,46 @@ async def test_row_level_security_is_forced_and_the_auditor_reads_everything(pos
         assert await auditor.fetchval("SELECT count(*) FROM notifier.paid_orders") == 1
     finally:
         await auditor.close()
+
+
+async def test_each_parcel_and_each_refund_is_one_mail_however_often_it_is_told(post, smtp):
+    order = an_order()
+    told = [order_shipped(order, "part_shipped"), order_shipped(order), order_refunded(order, amount_minor=500)]
+    for event in told:
+        await hear(post, event, event, event.model_copy(update={"id": uuid7()}))
+    await jobs.send_due(post)
+    assert sorted((mail.subject, len(mail.copies)) for mail in smtp.mailbox.all()) == [
+        ("Order K-10042: your parcel is on its way", 1),
+        ("Order K-10042: your parcel is on its way", 1),
+        ("We have refunded $5.00 for your order K-10042", 1),
+    ]
+
+
+@pytest.mark.parametrize("order_of_events", [[0, 1], [1, 0], [0, 1, 0, 1]])
+async def test_a_refund_that_failed_is_not_told_whatever_came_first(post, smtp, owner, order_of_events):
+    refunded = order_refunded()
+    told = [refunded, refund_failed(refunded)]
+    for at in order_of_events:
+        await hear(post, told[at].model_copy(update={"id": uuid7()}))
+    await jobs.send_due(post)
+    assert await states(owner) == {"order_refunded": "withdrawn"}
+    assert smtp.mailbox.all() == []
+
+
+async def test_a_refund_that_failed_after_its_mail_makes_no_second_one(post, smtp, owner):
+    refunded = order_refunded()
+    await hear(post, refunded)
+    await jobs.send_due(post)
+    await hear(post, refund_failed(refunded), refunded)
+    await jobs.send_due(post)
+    assert await states(owner) == {"order_refunded": "accepted"}
+    (mail,) = smtp.mailbox.all()
+    assert len(mail.copies) == 1
+
+
+async def test_success_and_failure_of_a_refund_at_the_same_instant(post, smtp, owner):
+    for _ in range(5):
+        refunded = order_refunded()
+        await asyncio.gather(hear(post, refunded), hear(post, refund_failed(refunded)))
+    assert await states(owner) == {"order_refunded": "withdrawn"}
+    assert await owner.fetchval("SELECT count(*) FROM notifier.letters WHERE state <> 'withdrawn'") == 0

@@ -6,7 +6,20 @@ from typing import Any
 from services.notifier import domain
 from services.notifier.domain import Letter
 from services.notifier.settings import NotifierSettings
-from shared.events import Address, OrderFacts, OrderLine, OrderPaid, OrderPaymentFailed
+from shared.events import (
+    Address,
+    OrderEvent,
+    OrderFacts,
+    OrderLine,
+    OrderPaid,
+    OrderPaymentFailed,
+    OrderRefunded,
+    OrderRefundFailed,
+    OrderShipped,
+    ParcelFacts,
+    ParcelLine,
+    RefundFacts,
+)
 from shared.ids import uuid7
 
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
@@ -71,5 +84,44 @@ def payment_failed(order: OrderFacts | None = None, **changed: Any) -> OrderPaym
     return OrderPaymentFailed(**(given | changed))
 
 
-def a_letter(event: OrderPaid | OrderPaymentFailed | None = None, now: datetime = NOON) -> Letter:
+def order_shipped(order: OrderFacts | None = None, fulfilment: str = "shipped", **changed: Any) -> OrderShipped:
+    """All of the order in one parcel, unless something else is given."""
+    order = order or an_order()
+    given: dict[str, Any] = {
+        "parcel_id": uuid7(),
+        "carrier": "UPS",
+        "tracking_number": "1Z999AA10123456784",
+        "tracking_url": "https://www.ups.com/track?tracknum=1Z999AA10123456784",
+        "lines": tuple(
+            ParcelLine(sku=line.sku, name=line.name, variant=line.variant, quantity=line.quantity)
+            for line in order.lines
+        ),
+    }
+    return OrderShipped(order=order, parcel=ParcelFacts(**(given | changed)), fulfilment=fulfilment)
+
+
+def a_refund(order: OrderFacts, **changed: Any) -> RefundFacts:
+    given: dict[str, Any] = {
+        "refund_id": uuid7(),
+        "amount_minor": order.total_minor,
+        "currency": order.currency,
+        "reason": "a moth in it, says Eve",
+        "is_automatic": False,
+    }
+    return RefundFacts(**(given | changed))
+
+
+def order_refunded(order: OrderFacts | None = None, refunded_minor: int | None = None, **changed: Any) -> OrderRefunded:
+    """All of it at once, unless something else is given."""
+    order = order or an_order()
+    refund = a_refund(order, **changed)
+    given = refund.amount_minor if refunded_minor is None else refunded_minor
+    return OrderRefunded(order=order, refund=refund, refunded_minor=given)
+
+
+def refund_failed(refunded: OrderRefunded) -> OrderRefundFailed:
+    return OrderRefundFailed(order=refunded.order, refund=refunded.refund, failure_reason="lost_or_stolen_card")
+
+
+def a_letter(event: OrderEvent | None = None, now: datetime = NOON) -> Letter:
     return domain.compose(event or order_paid(), uuid7(), settings().terms(), now, None)

@@ -9,7 +9,16 @@ from services.notifier import domain
 from services.notifier.domain import Kind, Letter, Outcome, Reason, Result, State
 from shared.events import OrderPlaced
 from shared.ids import uuid7
-from tests.unit.notifier.letters import NOON, a_letter, an_order, order_paid, payment_failed, settings
+from tests.unit.notifier.letters import (
+    NOON,
+    a_letter,
+    an_order,
+    order_paid,
+    order_refunded,
+    order_shipped,
+    payment_failed,
+    settings,
+)
 
 TERMS = settings().terms()
 DEFERRED = Outcome(Result.DEFERRED, Reason.SYSTEM, 452, "4.3.1", "4.3.1 Insufficient system storage")
@@ -113,6 +122,8 @@ HELD = Outcome(Result.UNKNOWN, Reason.JOURNALLED)
         (replace(CONFIRMATION, attempts=2, unknowns=1), LOST, "unknown", None),
         (replace(CONFIRMATION, attempts=2, unknowns=1), DEFERRED, "pending", 300),
         (FAILURE, LOST, "unknown", None),
+        (a_letter(order_shipped()), LOST, "unknown", 900),
+        (a_letter(order_refunded()), LOST, "unknown", None),
         (CONFIRMATION, HELD, "unknown", None),
     ],
 )
@@ -190,7 +201,7 @@ def test_no_letter_is_written_about_an_order_that_is_merely_placed():
 
 
 def test_a_withdrawn_letter_says_why():
-    letter = domain.withdrawn(FAILURE)
+    letter = domain.withdrawn(FAILURE, Reason.PAID)
     assert (letter.state, letter.due_at, letter.reason) == (State.WITHDRAWN, None, Reason.PAID)
 
 

@@ -13,11 +13,26 @@ from services.notifier.settings import contrast
 from services.notifier.templates import TOLD_AS, Writer, catalogues, imprint
 from shared import links, money
 from shared.events import Address
-from tests.unit.notifier.letters import NOON, a_letter, a_line, an_order, order_paid, payment_failed, settings
+from tests.unit.notifier.letters import (
+    NOON,
+    a_letter,
+    a_line,
+    an_order,
+    order_paid,
+    order_refunded,
+    order_shipped,
+    payment_failed,
+    settings,
+)
 
 WRITER = Writer(settings(shop_address="400 Woodward Ave, Detroit"))
 LOCALES = ["en", "en-GB", "de", "de-AT", "de_CH", "fr", "xx", "", "../../etc/passwd", "e" * 35]
-EVENTS = {Kind.ORDER_CONFIRMATION: order_paid, Kind.PAYMENT_FAILED: payment_failed}
+EVENTS = {
+    Kind.ORDER_CONFIRMATION: order_paid,
+    Kind.PAYMENT_FAILED: payment_failed,
+    Kind.ORDER_SHIPPED: order_shipped,
+    Kind.ORDER_REFUNDED: order_refunded,
+}
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' {{ 7*7 }} {number} %s\r\nBcc: eve@example.com"
 
@@ -82,6 +97,8 @@ def test_nothing_a_shopper_or_a_product_is_called_becomes_markup(kind):
     written = page(kind, number=HOSTILE, shipping_address=address, lines=(a_line(name=HOSTILE, variant=HOSTILE),))
     assert "<script" not in written.html
     assert "&lt;script&gt;" in written.html
+    if kind is Kind.ORDER_SHIPPED:
+        written = WRITER.write(a_letter(order_shipped(an_order(number=HOSTILE), carrier=HOSTILE)), NOON)
     elements = elements_of(written.html)
     assert not [tag for tag, given in elements if tag == "script" or "onload" in given]
     assert "{{ 7*7 }}" in written.text  # written as it is, never evaluated
@@ -99,6 +116,55 @@ def test_the_link_is_signed_for_this_order_and_ends_after_ninety_days():
     assert links.verify(keys, "mail", subject, found[2], NOON + timedelta(days=89))
     assert not links.verify(keys, "mail", subject, found[2], NOON + timedelta(days=90))
     assert not links.verify(keys, "order", subject, found[2], NOON)
+
+
+@pytest.mark.parametrize(
+    ("locale", "fulfilment", "said"),
+    [
+        ("en", "shipped", "Your order is on its way"),
+        ("en", "part_shipped", "The rest follows in another parcel"),
+        ("de", "shipped", "Ihre Bestellung ist unterwegs"),
+        ("de", "part_shipped", "Der Rest folgt in einem weiteren Paket"),
+    ],
+)
+def test_a_parcel_is_told_with_what_is_in_it_its_number_and_whether_more_comes(locale, fulfilment, said):
+    written = WRITER.write(a_letter(order_shipped(an_order(locale=locale), fulfilment)), NOON)
+    for part in (written.text, written.html):
+        assert said in part
+        assert "1Z999AA10123456784" in part
+        assert "https://www.ups.com/track?tracknum=1Z999AA10123456784" in part
+        assert "12 Elm Street" in part
+        assert "$" not in part  # what it cost is in another mail
+    assert ("Rest" in written.text or "rest" in written.text) == (fulfilment == "part_shipped")
+
+
+def test_a_parcel_without_a_number_or_a_page_has_no_empty_place_for_it():
+    written = WRITER.write(a_letter(order_shipped(tracking_number=None, tracking_url=None)), NOON)
+    assert "Tracking" not in written.text + written.html
+    written = WRITER.write(a_letter(order_shipped(tracking_number="X1", tracking_url=None)), NOON)
+    assert "Tracking number: X1" in written.text
+    assert "ups.com" not in written.html
+
+
+@pytest.mark.parametrize(
+    ("refund", "said", "in_all"),
+    [
+        ({}, "the whole amount of your order", None),
+        ({"amount_minor": 5000}, "given back $50.00 of the $178.00", "$50.00"),
+        ({"amount_minor": 5000, "refunded_minor": 9000}, "given back $50.00 of the $178.00", "$90.00"),
+        ({"amount_minor": 5000, "refunded_minor": 17800}, "all of the $178.00 that you paid", "$178.00"),
+        ({"settles": False, "refunded_minor": 0}, "could not use for this order", None),
+    ],
+)
+def test_a_refund_is_told_with_its_amount_and_whether_it_is_all(refund, said, in_all):
+    written = WRITER.write(a_letter(order_refunded(**refund)), NOON)
+    for part in (written.text, written.html):
+        assert said in part
+        assert ("Refunded in all" in part) == (in_all is not None)
+        assert "moth" not in part  # the reason is staff's
+    assert in_all is None or f"Refunded in all: {in_all}" in written.text
+    amount = "$50.00" if "amount_minor" in refund else "$178.00"
+    assert written.subject == f"We have refunded {amount} for your order K-10042"
 
 
 def test_what_could_help_a_thief_reads_like_any_refusal():
