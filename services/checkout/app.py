@@ -17,7 +17,7 @@ from services.checkout.stripe_api import open_stripe
 from shared import leader, loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import open_pool
-from shared.openapi.document import ABOUT, About
+from shared.openapi.about import ABOUT, About
 from shared.web import DRAINING, make_app
 from shared.web.staff import STAFF_POOL
 

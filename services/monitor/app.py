@@ -19,7 +19,7 @@ from services.monitor.smtp_api import Mailer
 from shared import http_client, loop, metrics, outbox
 from shared.bus import Options, open_bus
 from shared.db import open_pool
-from shared.openapi.document import ABOUT, About
+from shared.openapi.about import ABOUT, About
 from shared.web import make_app
 
 log = logging.getLogger(__name__)

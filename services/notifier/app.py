@@ -14,7 +14,7 @@ from services.notifier.templates import Writer
 from shared import loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool
-from shared.openapi.document import ABOUT, About
+from shared.openapi.about import ABOUT, About
 from shared.web import make_app
 
 SERVICE = "notifier"

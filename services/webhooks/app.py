@@ -27,7 +27,7 @@ from shared import http_client, leader, metrics, outbox, stripe_circuit
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool, open_session
 from shared.loop import running
-from shared.openapi.document import ABOUT, About
+from shared.openapi.about import ABOUT, About
 from shared.web import make_app
 from shared.web.keys import UNREADABLE
 from shared.web.limits import AddressLimit

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from shared.openapi.about import ABOUT, About
 from shared.openapi.describing import Description, Problem, description_of, refusals_of
 from shared.openapi.parameters import Place
 from shared.openapi.problems import problems_of
@@ -24,17 +25,6 @@ Errors are problem documents (RFC 9457) with a stable `code`. Beside those liste
 for an unknown path, 405 `method_not_allowed`, 400 `bad_request` for what isn't HTTP, 417 `expectation_failed`, or 500
 `internal`. Where there is a `Retry-After`, the same request may pass after so many seconds. Every GET answers HEAD too.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """The service whose document it is, in a few words."""
-
-    name: str
-    summary: str
-
-
-ABOUT = web.AppKey("ABOUT", About)
 
 
 @dataclass(frozen=True, slots=True)
