@@ -12,7 +12,7 @@ from services.checkout.store import payments as payment_store
 from services.checkout.store import refunds as refund_store
 from services.checkout.stripe_api import View
 from shared.db import Connection
-from shared.events import MoneyEvent, PaymentBooked
+from shared.events import MoneyEvent, PaymentBooked, PaymentSnapshot
 from shared.metrics import counter
 
 log = logging.getLogger(__name__)
@@ -46,10 +46,18 @@ async def apply(conn: Connection, wanted: Resync, view: View) -> None:
     try:
         await payments.apply(conn, order, view.payment, hint_id=f"{wanted.payment_intent_id} at resync")
     except IllegalMove as error:
-        payments.HINTS.labels(status=view.payment.status, outcome="conflict").inc()
-        log.error("order contradicts Stripe", extra={"order_id": str(order.id), "reason": error.detail})
+        await _say(conn, order, view.payment, error)
     await _apply_money(conn, await store.select_order(conn, order.id), view)
     await payment_store.update_resync_done(conn, wanted)
+
+
+async def _say(conn: Connection, order: Order, payment: PaymentSnapshot, error: IllegalMove) -> None:
+    """A refused try beside the payment that settled the order, or of one that is over, contradicts nothing."""
+    settling = await payment_store.select_settling_payment(conn, order.id)
+    is_beside = payment.status == "requires_payment_method" and settling != payment.payment_intent_id
+    payments.HINTS.labels(status=payment.status, outcome="beside" if is_beside else "conflict").inc()
+    if not is_beside:
+        log.error("order contradicts Stripe", extra={"order_id": str(order.id), "reason": error.detail})
 
 
 async def _apply_money(conn: Connection, order: Order, view: View) -> None:

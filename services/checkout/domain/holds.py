@@ -17,6 +17,7 @@ class Income:
     currency: str
     settles: bool
     review: str = "none"
+    is_lost: bool = False  # the bank has taken it back: there is nothing left to give back
 
     @property
     def left_minor(self) -> int:
@@ -26,7 +27,7 @@ class Income:
 def hold_of(order: Order, incomes: Iterable[Income], *, has_failed_refund: bool) -> Hold:
     """The gravest reason that still stands, or none."""
     incomes = list(incomes)
-    surplus = [income for income in incomes if not income.settles and income.left_minor > 0]
+    surplus = [income for income in incomes if not income.settles and not income.is_lost and income.left_minor > 0]
     if surplus and order.payment is PaymentState.PAID and any(income.settles for income in incomes):
         return Hold.PAID_TWICE
     if surplus:

@@ -65,8 +65,9 @@ MOVES: Mapping[PaymentState, frozenset[PaymentState]] = {
     PaymentState.AWAITING: frozenset(
         {PaymentState.PROCESSING, PaymentState.FAILED, PaymentState.PAID, PaymentState.EXPIRED}
     ),
-    # While the money is on its way the reservation can't end.
-    PaymentState.PROCESSING: frozenset({PaymentState.FAILED, PaymentState.PAID}),
+    # While the money is on its way the reservation can't end. EXPIRED comes only with Stripe's word that the payment is
+    # cancelled: the news that it had failed before may never reach us.
+    PaymentState.PROCESSING: frozenset({PaymentState.FAILED, PaymentState.PAID, PaymentState.EXPIRED}),
     PaymentState.FAILED: frozenset(
         {PaymentState.PROCESSING, PaymentState.FAILED, PaymentState.PAID, PaymentState.EXPIRED}
     ),

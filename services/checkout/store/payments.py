@@ -122,11 +122,11 @@ async def upsert_payment(conn: Connection, order_id: UUID, payment: PaymentSnaps
 
 
 async def has_other_live_payment(conn: Connection, order_id: UUID, payment_intent_id: str) -> bool:
-    """Whether another PaymentIntent of the order may still bring money."""
+    """Whether another PaymentIntent of the order may still bring money; what brought some is the hold's matter."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (SELECT FROM payments
-                       WHERE order_id = $1 AND payment_intent_id <> $2 AND status <> 'canceled')
+                       WHERE order_id = $1 AND payment_intent_id <> $2 AND status NOT IN ('canceled', 'succeeded'))
         """,
         order_id,
         payment_intent_id,

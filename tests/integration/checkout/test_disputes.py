@@ -27,7 +27,8 @@ from tests.integration.checkout.money import (
     refunds_of,
     row_of,
 )
-from tests.integration.checkout.test_payments import a_failure, a_success, an_event, staged, stock_of
+from tests.integration.checkout.test_expiry import until
+from tests.integration.checkout.test_payments import a_failure, a_success, an_event, hear, staged, stock_of
 
 
 async def disputed(stripe, placed, **options) -> str:
@@ -91,6 +92,25 @@ async def test_a_dispute_on_an_expired_order_does_not_touch_stock(checkout, stri
     assert (await owner.fetchval("SELECT count(*) FROM checkout.stock_journal"), await stock_of(owner)) == before
     # The bank has taken the money back: a refund on top would be a second one.
     assert await refunds_of(owner, placed) == []
+
+
+async def test_wrong_money_that_the_bank_took_back_holds_its_order_no_longer(checkout, stripe, owner):
+    """There was nothing left to give back, and the pieces stayed reserved for ever (found by tests/stateful)."""
+    _, placed = await checkout.place()
+    form = {"amount": "100", "currency": "usd", "confirm": "true", "metadata[order_id]": placed["order"]["id"]}
+    _, wrong = await stripe.post(
+        "payment_intents", **form, payment_method="pm_card_visa", return_url="https://shop.invalid"
+    )
+    other = {**placed, "payment_intent_id": wrong["id"]}
+    await hear(checkout, a_success(other, amount_minor=100, amount_received_minor=100))
+    assert (await row_of(owner, placed))[3] == "payment_differs"
+    await decided(stripe, await disputed(stripe, other), "lose")
+    await hear_money(checkout, a_dispute_event(other, DisputeClosed))
+    await quiet(checkout)
+    assert (await row_of(owner, placed))[3] == "none"
+    await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
+    await until(owner, placed, "expired")
+    assert await stock_of(owner) == (60, 0)
 
 
 async def test_a_review_holds_the_order_and_its_end_releases_it(checkout, stripe, owner):

@@ -7,8 +7,9 @@ import pytest
 
 from services.checkout import jobs
 from services.checkout.app import make
+from shared.events import PaymentProcessing
 from tests.integration.checkout.conftest import SKU, an_order, serving, settings_for
-from tests.integration.checkout.test_payments import journal_of, state_of, stock_of
+from tests.integration.checkout.test_payments import an_event, hear, journal_of, state_of, stock_of
 
 
 @pytest.fixture
@@ -40,6 +41,18 @@ async def test_an_order_whose_3d_secure_failed_is_released_in_time(brief, stripe
     await stripe.pay(placed["payment_intent_id"], "pm_card_threeDSecure2Required")
     await stripe.control("POST", f"payment_intents/{placed['payment_intent_id']}/authenticate", {"outcome": "fail"})
     await until(owner, placed, "expired")
+    assert await stock_of(owner) == (60, 0)
+
+
+async def test_an_order_whose_money_was_on_its_way_is_released_once_stripe_has_cancelled_its_payment(
+    checkout, stripe, owner
+):
+    """The debit failed, and the news of that was lost: the order stayed reserved for ever (found by tests/stateful)."""
+    _, placed = await checkout.place()
+    await hear(checkout, an_event(PaymentProcessing, placed, "processing"))
+    await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
+    await until(owner, placed, "expired")
+    assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
     assert await stock_of(owner) == (60, 0)
 
 

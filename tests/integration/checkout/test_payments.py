@@ -163,6 +163,21 @@ async def test_a_second_payment_of_one_order_holds_it(checkout, owner):
     assert [row[0] for row in settling] == [placed["payment_intent_id"]]
 
 
+async def test_a_refused_try_beside_the_payment_that_settled_its_order_is_no_contradiction(
+    checkout, stripe, owner, caplog
+):
+    """Each look at it raised an alarm (found by tests/stateful)."""
+    _, placed = await checkout.place()
+    await stripe.pay(placed["payment_intent_id"], "pm_card_chargeDeclined")
+    await hear(checkout, a_success(placed, payment_intent_id="pi_by_phone"))
+    await hear(checkout, a_failure(placed))
+    async with asyncio.timeout(20):
+        while await owner.fetchval("SELECT count(*) FROM checkout.resyncs WHERE done_at IS NULL"):
+            await asyncio.sleep(0.05)
+    assert await state_of(owner, placed) == ("paid", "none")
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_the_database_itself_refuses_a_second_settling_payment(checkout, owner):
     """The guard below the guard: even code that is wrong can't settle an order twice."""
     import asyncpg

@@ -63,7 +63,7 @@ def test_the_table_names_every_state_and_paid_and_expired_are_final():
 
 
 @given(st.lists(st.sampled_from(STATES), max_size=12))
-def test_whatever_is_tried_an_order_never_leaves_paid_and_never_expires_while_money_is_on_its_way(tried):
+def test_whatever_is_tried_an_order_never_leaves_paid(tried):
     order = an_order()
     for to in tried:
         before = order.payment
@@ -73,7 +73,6 @@ def test_whatever_is_tried_an_order_never_leaves_paid_and_never_expires_while_mo
             assert order.payment is before
             continue
         assert before is not PaymentState.PAID
-        assert (before, order.payment) != (PaymentState.PROCESSING, PaymentState.EXPIRED)
 
 
 @pytest.mark.parametrize("payment", [PaymentState.AWAITING, PaymentState.PROCESSING, PaymentState.FAILED])
