@@ -75,7 +75,10 @@ async def _cancel_or_look(till: Till, attempt: Attempt) -> Intent:
 
 
 async def _intent_id(till: Till, order_id: UUID) -> str:
-    """The order's PaymentIntent. A creation without a known outcome is repeated, with its key, to learn its id."""
+    """The order's PaymentIntent. A creation without a known outcome is repeated, with its key, to learn its id:
+
+    not so one that would take the money, by now, of a customer who may have left.
+    """
     async with till.pool.worker() as conn:
         attempt = await payment_store.select_attempt(conn, order_id, CREATE_INTENT)
         if attempt.payment_intent_id is not None:
@@ -85,5 +88,6 @@ async def _intent_id(till: Till, order_id: UUID) -> str:
         leased = await payment_store.lease_attempt(conn, order_id, CREATE_INTENT, till.settings.attempt_lease_s)
     if leased is None:
         raise OutcomeUnknown  # somebody is creating it this very moment
-    intent = await payments.create_intent(till.pool, till.stripe, leased)
+    ask = payments.find_intent if leased.confirms else payments.create_intent
+    intent = await ask(till.pool, till.stripe, leased)
     return intent.payment.payment_intent_id

@@ -10,6 +10,7 @@ import asyncpg
 
 from services.checkout import domain
 from services.checkout.actions import attempts, payments, pricing, stock
+from services.checkout.actions.attempts import Confirmation
 from services.checkout.actions.facts import facts
 from services.checkout.domain import CREATE_INTENT, Attempt, Basket, Order, WholeOrder
 from services.checkout.schemas import PlaceOrder
@@ -17,17 +18,20 @@ from services.checkout.settings import CheckoutSettings
 from services.checkout.store import orders as store
 from services.checkout.store import parcels as parcel_store
 from services.checkout.store import payments as payment_store
-from services.checkout.stripe_api import Intent, Stripe, StripeRefused
+from services.checkout.stripe_api import ConfirmationRefused, Intent, Stripe, StripeRefused
 from shared import outbox
 from shared.audit import audit
 from shared.db import Connection, Pool
-from shared.errors import Conflict
+from shared.errors import Conflict, Invalid
 from shared.events import OrderPlaced
 from shared.ids import uuid7
 
 # With 40 random bits a number is taken once in a million orders at most, and then another one is drawn.
 NUMBER_TRIES = 3
 WAIT_STEP_S = 0.1
+
+# What need not wait for Stripe's event, which says the same later. A refusal does: only the event has its reason whole.
+AT_ONCE = ("succeeded", "processing")
 
 
 class InProgress(Conflict):
@@ -60,12 +64,17 @@ async def place_order(till: Till, wanted: PlaceOrder, key: str) -> Placed:
     left and goes on. Raises Invalid, PriceChanged, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises:
     while Stripe can't be asked nothing is written at all.
     """
+    _check_confirmation(till.settings, wanted)
     till.stripe.require_room()
     key_sha256 = domain.sha256(key)
     fingerprint = domain.sha256(wanted.as_text())
     order_id, is_replay = await _claim_or_find(till, wanted, key_sha256, fingerprint)
     intent = await _intent_of(till, order_id, is_replay=is_replay)
     whole = await look_at(till.pool, order_id)
+    if intent.payment.status in AT_ONCE and whole.order.payment in domain.RESERVING:
+        async with till.pool.worker() as conn:
+            await payments.apply_hint(conn, intent.payment, f"{intent.payment.payment_intent_id} at confirmation")
+        whole = await look_at(till.pool, order_id)
     return Placed(whole, intent, is_replay)
 
 
@@ -123,10 +132,26 @@ async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: Pla
     await stock.reserve(conn, order.id, lines)
     await store.insert_order(conn, order)
     await store.insert_lines(conn, order.id, lines)
-    await payment_store.insert_attempt(conn, attempts.to_create(order, uuid7(), now), settings.attempt_lease_s)
+    attempt = attempts.to_create(order, uuid7(), now, _confirmation(wanted))
+    await payment_store.insert_attempt(conn, attempt, settings.attempt_lease_s)
     await store.insert_timeline(conn, order.id, "placed", actor="customer")
     await audit(conn, actor="customer", action="order.place", subject=f"order {order.id}")
     await outbox.stage(conn, OrderPlaced(order=facts(order, lines)))
+
+
+def _check_confirmation(settings: CheckoutSettings, wanted: PlaceOrder) -> None:
+    """Where a bank sends the customer back to must be a page of the shop, or anybody could have him sent anywhere."""
+    if (wanted.confirmation_token is None) != (wanted.return_url is None):
+        missing = "return_url" if wanted.return_url is None else "confirmation_token"
+        raise Invalid("confirmation_token and return_url come together or not at all", field=missing)
+    if wanted.return_url is not None and wanted.return_origin() not in settings.cors_origins:
+        raise Invalid("this is no page of the shop: its origin is not among the allowed ones", field="return_url")
+
+
+def _confirmation(wanted: PlaceOrder) -> Confirmation | None:
+    if wanted.confirmation_token is None or wanted.return_url is None:
+        return None
+    return Confirmation(wanted.confirmation_token, wanted.return_url)
 
 
 def _basket(wanted: PlaceOrder) -> Basket:
@@ -144,7 +169,11 @@ async def _intent_of(till: Till, order_id: UUID, *, is_replay: bool) -> Intent:
         if attempt.state == "refused":
             raise StripeRefused("refused before")
         if is_leased:
-            return await payments.create_intent(till.pool, till.stripe, attempt)
+            try:
+                return await payments.create_intent(till.pool, till.stripe, attempt)
+            except ConfirmationRefused:
+                is_replay = True  # the attempt that takes its place is for whoever leases it first
+                continue
         if asyncio.get_running_loop().time() >= deadline:
             raise InProgress("Send the same request again in a moment", retry_after_s=1)
         await asyncio.sleep(WAIT_STEP_S)

@@ -15,7 +15,15 @@ from services.checkout.store import ledger as ledger_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.store import refunds as refund_store
-from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, Stripe, StripeBusy, StripeRefused
+from services.checkout.stripe_api import (
+    ConfirmationRefused,
+    Intent,
+    OutcomeUnknown,
+    StoredError,
+    Stripe,
+    StripeBusy,
+    StripeRefused,
+)
 from shared import outbox
 from shared.db import Connection, Pool
 from shared.events import OrderExpired, OrderPaid, OrderPaymentFailed, PaymentSnapshot
@@ -28,19 +36,45 @@ HINTS = counter("checkout_payment_hints_total", "What Stripe told us, by what we
 
 
 async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
-    """Makes the attempt and records how it ended; raises what `stripe_api` raises, after recording that."""
+    """Makes the attempt and records how it ended; raises what `stripe_api` raises, after recording that.
+
+    After ConfirmationRefused there is a new attempt, without the confirmation, for whoever takes its lease.
+    """
     try:
         intent = await _create_or_find(stripe, attempt)
     except StoredError:
-        await _start_anew(pool, attempt)
+        await _start_anew(pool, attempt, "stored_error")
+        raise
+    except ConfirmationRefused:
+        await _start_anew(pool, attempts.unconfirmed(attempt), "confirmation_refused")
         raise
     except (StripeRefused, StripeBusy, OutcomeUnknown) as error:
         await record_failed_attempt(pool, attempt, error)
         raise
+    await _record_made(pool, attempt, intent)
+    return intent
+
+
+async def find_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
+    """What a confirming attempt has made; it isn't sent again, since that could take the money of who has left.
+
+    Raises StripeRefused, and ends the attempt, when it made nothing.
+    """
+    try:
+        intent = await stripe.find_intent(attempt)
+        if intent is None:
+            raise StripeRefused("abandoned")
+    except (StripeRefused, StripeBusy, OutcomeUnknown) as error:
+        await record_failed_attempt(pool, attempt, error)
+        raise
+    await _record_made(pool, attempt, intent)
+    return intent
+
+
+async def _record_made(pool: Pool, attempt: Attempt, intent: Intent) -> None:
     async with pool.request(order_id=attempt.order_id) as conn:
         await payment_store.update_attempt_succeeded(conn, attempt.id, intent.payment.payment_intent_id)
         await payment_store.insert_payment(conn, attempt.order_id, intent.payment)
-    return intent
 
 
 async def _create_or_find(stripe: Stripe, attempt: Attempt) -> Intent:
@@ -51,16 +85,22 @@ async def _create_or_find(stripe: Stripe, attempt: Attempt) -> Intent:
         if found is None:
             raise
         return found
+    except ConfirmationRefused:
+        found = await stripe.find_confirmed(attempt)
+        if found is None:
+            raise
+        return found
 
 
-async def _start_anew(pool: Pool, attempt: Attempt) -> None:
+async def _start_anew(pool: Pool, attempt: Attempt, why: str) -> None:
     """The key is spent and made nothing: the next try has a key of its own.
 
-    Should the first PaymentIntent turn up after all, nobody has its client secret, so nobody can pay it.
+    Should the first PaymentIntent turn up after all, nobody has its client secret, so nobody can pay it; and of two
+    with one ConfirmationToken only one can be confirmed.
     """
     fresh = attempts.again(attempt, uuid7(), datetime.now(UTC))
     async with pool.request(order_id=attempt.order_id) as conn:
-        await payment_store.update_attempt_failed(conn, attempt.id, "refused", "stored_error")
+        await payment_store.update_attempt_failed(conn, attempt.id, "refused", why)
         await payment_store.insert_attempt(conn, fresh, lease_s=0)
 
 
@@ -85,7 +125,7 @@ async def apply(conn: Connection, order: Order, payment: PaymentSnapshot, hint_i
             await _settle(conn, order, payment)
         case "processing":
             await _move(conn, order, PaymentState.PROCESSING)
-        case "requires_payment_method" if payment.failure_code or payment.decline_code:
+        case "requires_payment_method" if _is_refused(payment):
             await _fail(conn, order, payment, hint_id)
         case "canceled" if order.payment is not PaymentState.EXPIRED and order.hold is not Hold.PAYMENT_DIFFERS:
             if not await payment_store.has_other_live_payment(conn, order.id, payment.payment_intent_id):
@@ -172,11 +212,24 @@ async def _book(conn: Connection, order: Order, payment: PaymentSnapshot, *, set
     await ledger_store.book(conn, booking)
 
 
-async def _fail(conn: Connection, order: Order, payment: PaymentSnapshot, hint_id: str) -> None:
-    failed = domain.move(order, PaymentState.FAILED)
-    category = domain.failure_category(
+def told_failure(payment: PaymentSnapshot) -> str | None:
+    """Why the last try was refused, as the customer may hear it; None while none was."""
+    return domain.told_as(_category(payment)) if _is_refused(payment) else None
+
+
+def _is_refused(payment: PaymentSnapshot) -> bool:
+    return payment.status == "requires_payment_method" and bool(payment.failure_code or payment.decline_code)
+
+
+def _category(payment: PaymentSnapshot) -> str:
+    return domain.failure_category(
         payment.advice_code, payment.outcome_reason, payment.decline_code, payment.failure_code
     )
+
+
+async def _fail(conn: Connection, order: Order, payment: PaymentSnapshot, hint_id: str) -> None:
+    failed = domain.move(order, PaymentState.FAILED)
+    category = _category(payment)
     failure_id = payment.charge_id or hint_id
     if not await payment_store.count_failure(conn, failure_id, order.id, category):
         return  # another event about the same refusal

@@ -2,7 +2,7 @@
 
 from services.checkout.domain.catalogue import Difference, Fields, Known, Row, compare
 from services.checkout.domain.disputes import Dispute, gravest, is_news
-from services.checkout.domain.failures import CATEGORIES, failure_category
+from services.checkout.domain.failures import CATEGORIES, failure_category, told_as
 from services.checkout.domain.holds import Income, hold_of, is_the_price
 from services.checkout.domain.idempotency import KeyReused, sha256
 from services.checkout.domain.ledger import (
@@ -215,6 +215,7 @@ __all__ = [
     "settle",
     "sha256",
     "tax_on",
+    "told_as",
     "withdrawn_by_refund",
     "withdrawn_by_return",
 ]

@@ -40,3 +40,9 @@ def failure_category(*codes: str | None) -> str:
             if code in known:
                 return category
     return "issuer_declined"
+
+
+def told_as(category: str) -> str:
+    """The category as a customer may hear it. Whatever a thief could learn from (lost, stolen, suspected fraud) sounds
+    like any other refusal by the bank."""
+    return "issuer_declined" if category in ("fraud_risk", "card_unusable") else category

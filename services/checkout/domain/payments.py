@@ -33,6 +33,11 @@ class Attempt:
     payment_intent_id: str | None
     created_at: datetime
 
+    @property
+    def confirms(self) -> bool:
+        """Whether it takes the money at once, with a ConfirmationToken."""
+        return self.request.get("confirm") is True
+
 
 @dataclass(frozen=True, slots=True)
 class Resync:

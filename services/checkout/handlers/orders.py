@@ -9,7 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.checkout import pages
-from services.checkout.actions import catalogue, orders, pricing
+from services.checkout.actions import catalogue, orders, payments, pricing
 from services.checkout.actions.live import Live, TooManyWatch, Watch
 from services.checkout.actions.orders import InProgress, Placed, Till
 from services.checkout.domain import KeyReused, NotServed, OutOfStock, PriceChanged, WholeOrder
@@ -206,11 +206,13 @@ def _remember_token(response: web.Response, answer: PlacedOrder) -> None:
 
 
 def _placed(till: Till, placed: Placed) -> PlacedOrder:
-    order_id = str(placed.whole.order.id)
+    order_id, payment = str(placed.whole.order.id), placed.intent.payment
     return PlacedOrder(
         order=OrderOut.of(placed.whole),
         order_token=links.sign(till.settings.token_keys()[0], ORDER_TOKEN, order_id),
-        payment_intent_id=placed.intent.payment.payment_intent_id,
+        payment_intent_id=payment.payment_intent_id,
+        payment_status=payment.status,
+        payment_failure=payments.told_failure(payment),
         client_secret=placed.intent.client_secret,
         publishable_key=till.settings.stripe_publishable_key,
     )

@@ -25,6 +25,11 @@ Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=254, pattern=rf"^{_LOCAL}@{_LABEL}(\.{_LABEL})+$")
 ]
 Currency = Annotated[str, StringConstraints(pattern=f"^({'|'.join(sorted(EXPONENTS))})$"), Field(examples=["usd"])]
+ConfirmationToken = Annotated[str, StringConstraints(pattern=r"^ctoken_[A-Za-z0-9]{1,200}$")]
+# With a path, or nothing behind the host; no user name, backslash or blank in which another host could hide.
+PageUrl = Annotated[
+    str, StringConstraints(max_length=2000, pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[!-\[\]-~]*)?$")
+]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["GB"])]
 ShippingMethod = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$"), Field(examples=["standard"])]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,40}$"), Field(examples=["SILK-TIE-NAVY-ONE"])]

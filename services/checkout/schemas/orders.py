@@ -7,7 +7,17 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.checkout.domain import Basket, Line, Parcel, Parts, Quote, Wanted, WholeOrder, reading
-from services.checkout.schemas.fields import Country, Currency, Email, Incoming, ShippingMethod, Sku, Text
+from services.checkout.schemas.fields import (
+    ConfirmationToken,
+    Country,
+    Currency,
+    Email,
+    Incoming,
+    PageUrl,
+    ShippingMethod,
+    Sku,
+    Text,
+)
 
 
 class LineIn(Incoming):
@@ -37,9 +47,18 @@ class PlaceOrder(Incoming):
     # What the page showed. It decides nothing: when it is not the total any more, nothing is ordered.
     expected_total_minor: int | None = Field(default=None, ge=0)
 
+    # To pay in the same step: made by Stripe.js from what was typed, good for one use.
+    confirmation_token: ConfirmationToken | None = None
+    # Where a bank sends the customer back to: a page of the shop.
+    return_url: PageUrl | None = None
+
+    def return_origin(self) -> str:
+        """`https://shop.example` of `https://shop.example/order?id=1`."""
+        return "/".join((self.return_url or "").split("/")[:3])
+
     def as_text(self) -> str:
         """What tells one order from another under the same key. What isn't given leaves it as it always was."""
-        optional = ("shipping_method", "expected_total_minor")
+        optional = ("shipping_method", "expected_total_minor", "confirmation_token", "return_url")
         return self.model_dump_json(exclude={name for name in optional if getattr(self, name) is None})
 
     def wanted(self) -> list[Wanted]:
@@ -193,10 +212,16 @@ class OrderOut(AmountsOut):
 
 
 class PlacedOrder(BaseModel):
-    """The answer to POST /v1/orders: what a page needs to let the customer pay and to look at the order later."""
+    """The answer to POST /v1/orders: what a page needs to let the customer pay and to look at the order later.
+
+    `payment_status` is the PaymentIntent's: with `requires_action` the page goes on with Stripe.js and the client
+    secret, with `requires_payment_method` it asks for another card; `payment_failure` says why, after a refusal.
+    """
 
     order: OrderOut
     order_token: str
     payment_intent_id: str
+    payment_status: str
+    payment_failure: str | None
     client_secret: str
     publishable_key: str

@@ -89,14 +89,17 @@ async def insert_payment(conn: Connection, order_id: UUID, payment: PaymentSnaps
     """Records a new PaymentIntent; what an event has recorded meanwhile is newer and stays."""
     await conn.execute(
         """
-        INSERT INTO payments (payment_intent_id, order_id, status, currency, amount_minor)
-        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        INSERT INTO payments (payment_intent_id, order_id, status, currency, amount_minor, amount_received_minor,
+                              charge_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
         """,
         payment.payment_intent_id,
         order_id,
         payment.status,
         payment.currency,
         payment.amount_minor,
+        payment.amount_received_minor,
+        payment.charge_id,
     )
 
 

@@ -73,11 +73,23 @@ class StoredError(OutcomeUnknown):
     """Stripe keeps a 500 under our key and repeats it for ever: only the object itself can tell what was done."""
 
 
+class ConfirmationRefused(OutcomeUnknown):
+    """Stripe doesn't take the ConfirmationToken (any more): it has expired, or it was used, perhaps by ourselves."""
+
+
 class UnexpectedState(AppError):
     """The PaymentIntent is no longer in a state that allows the call; `intent` is what it is now."""
 
     def __init__(self, intent: "Intent") -> None:
         super().__init__(f"the PaymentIntent is {intent.payment.status}")
+        self.intent = intent
+
+
+class Declined(AppError):
+    """The bank said no. `intent` is the PaymentIntent that is left: another card may pay it."""
+
+    def __init__(self, intent: "Intent") -> None:
+        super().__init__("the payment was declined")
         self.intent = intent
 
 
@@ -119,10 +131,21 @@ class Stripe:
             await self._intents.list_async({"limit": 1})
 
     async def create_intent(self, attempt: Attempt) -> Intent:
-        """Creates the attempt's PaymentIntent, or finds the one that an earlier try with this key created."""
+        """Creates the attempt's PaymentIntent, or finds the one that an earlier try with this key created.
+
+        A card that is declined leaves a PaymentIntent too. Raises ConfirmationRefused when there is none because of
+        how it was to be confirmed.
+        """
         params = cast("stripe.params.PaymentIntentCreateParams", dict(attempt.request))
-        with _translated():
-            return _intent(await self._intents.create_async(params, {"idempotency_key": str(attempt.id)}))
+        try:
+            with _translated():
+                return _intent(await self._intents.create_async(params, {"idempotency_key": str(attempt.id)}))
+        except Declined as error:
+            return error.intent
+        except StripeRefused as error:
+            if attempt.confirms:
+                raise ConfirmationRefused from error
+            raise
 
     async def cancel_intent(self, attempt: Attempt) -> Intent:
         """Cancels it for good; raises UnexpectedState when that is no longer possible."""
@@ -142,6 +165,16 @@ class Stripe:
                 if found.payment.attempt_id == attempt.id:
                     return found
         return None
+
+    async def find_confirmed(self, attempt: Attempt) -> Intent | None:
+        """The PaymentIntent of the attempt's order that its ConfirmationToken has confirmed, if there is one."""
+        try:
+            with _translated():
+                token = await self._v1.confirmation_tokens.retrieve_async(attempt.request["confirmation_token"])
+        except StripeRefused:
+            return None  # there is no such token
+        intent = await self.retrieve_intent(token.payment_intent) if token.payment_intent else None
+        return intent if intent and intent.payment.order_id == attempt.order_id else None
 
     async def retrieve_intent(self, payment_intent_id: str) -> Intent:
         with _translated():
@@ -207,11 +240,8 @@ def _translated() -> Any:
         raise _not_done(error) from error
     except stripe.APIConnectionError as error:
         raise OutcomeUnknown from error
-    except stripe.InvalidRequestError as error:
-        found = error.error.payment_intent if error.error else None
-        if error.code == "payment_intent_unexpected_state" and found is not None:
-            raise UnexpectedState(_intent(found)) from error
-        raise StripeRefused(error.code or "invalid_request_error") from error
+    except (stripe.InvalidRequestError, stripe.CardError) as error:
+        raise _refusal(error) from error
     except (stripe.AuthenticationError, stripe.PermissionError, stripe.IdempotencyError) as error:
         raise StripeRefused(type(error).__name__) from error
     except stripe.StripeError as error:
@@ -225,6 +255,15 @@ def _not_done(error: Exception) -> StripeBusy:
     if not isinstance(error, Busy):
         return StripeBusy(retry_after_s=2.0)
     return (StripeDown if error.reason == CIRCUIT_OPEN else StripeBusy)(error.retry_after_s)
+
+
+def _refusal(error: stripe.InvalidRequestError | stripe.CardError) -> AppError:
+    found = error.error.payment_intent if error.error else None
+    if found is not None and isinstance(error, stripe.CardError):
+        return Declined(_intent(found))
+    if found is not None and error.code == "payment_intent_unexpected_state":
+        return UnexpectedState(_intent(found))
+    return StripeRefused(error.code or "invalid_request_error")
 
 
 def _intent(intent: stripe.PaymentIntent) -> Intent:
