@@ -26,6 +26,7 @@ class Right(StrEnum):
     EVENTS_READ = "events.read"
     EVENTS_RESYNC = "events.resync"
     ORDERS_REFUND = "orders.refund"
+    ORDERS_RELEASE = "orders.release"
     ORDERS_SHIP = "orders.ship"
     STOCK_ADJUST = "stock.adjust"
 

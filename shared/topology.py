@@ -53,6 +53,8 @@ QUEUES: Mapping[str, tuple[type[Event], ...] | str] = {
         events.DisputeFundsReinstated,
         events.ReviewOpened,
         events.ReviewClosed,
+        events.FraudWarningCreated,
+        events.FraudWarningUpdated,
     ),
     "checkout.on_mail": (events.MailAccepted, events.MailRefused, events.MailUnknown),
     "checkout.on_events_fetched": (events.ReconciliationEventsFetched,),

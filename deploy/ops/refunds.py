@@ -35,7 +35,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     command.add_argument("--wait-s", type=float, default=30, help="how long to wait for Stripe's answer (default: 30)")
     command.set_defaults(run=refund)
 
-    command = commands.add_parser("release-hold", help="free an order whose failed refund has been dealt with")
+    command = commands.add_parser(
+        "release-hold", help="free an order whose failed refund or fraud warning has been dealt with"
+    )
     command.add_argument("order", help="the order's number")
     actor.add_to(command, is_reason_required=True)
     command.set_defaults(run=release_hold)
@@ -61,7 +63,7 @@ async def refund(settings: OpsSettings, arguments: argparse.Namespace) -> None:
 
 
 async def release_hold(settings: OpsSettings, arguments: argparse.Namespace) -> None:
-    """Acknowledges the order's failed refunds; a hold for another reason ends only with its cause."""
+    """Acknowledges the order's failed refunds, else its fraud warnings; any other hold ends only with its cause."""
     async with open_checkout(settings) as pool, pool.worker() as conn:
         order_id = await store.select_order_id(conn, arguments.order)
         order = await releasing.acknowledge(conn, order_id, arguments.actor, arguments.reason)

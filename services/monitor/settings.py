@@ -36,6 +36,7 @@ class MonitorSettings(ServiceSettings):
     auditor_url: Secret | None = Field(default=None, description="the auditor's database login, for the invariants")
     invariants_s: float = Field(default=180.0, gt=0, description="how often the invariants are checked")
     dead_letters_critical: int = Field(default=100, ge=1)
+    refund_patience_s: float = Field(default=600.0, gt=0, description="for money that is given back by itself")
     security_window_s: float = Field(default=900.0, gt=0, description="quiet for so long: a security incident is over")
     clear_for_s: float = Field(default=15.0, gt=0, description="well for so long: resolved; several times evaluate_s")
     between_updates_s: float = Field(default=60.0, ge=0)
@@ -107,6 +108,7 @@ class MonitorSettings(ServiceSettings):
             payment_floor=self.payment_floor,
             payment_failures=self.payment_failures,
             dead_letters_critical=self.dead_letters_critical,
+            refund_patience=timedelta(seconds=self.refund_patience_s),
             security_window=timedelta(seconds=self.security_window_s),
         )
 

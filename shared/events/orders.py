@@ -80,11 +80,15 @@ class OrderExpired(OrderEvent):
 
 
 class OrderHeld(OrderEvent):
-    """The money does not match the order: somebody must look before anything is sent."""
+    """Something stands against the order: somebody must look before anything (more) is sent.
+
+    `fulfilment` says what was sent before. An event from before there were parcels doesn't have it.
+    """
 
     type: ClassVar[str] = "order.held"
 
     reason: str
+    fulfilment: str = "none"
 
 
 class OrderReleased(OrderEvent):
@@ -171,6 +175,16 @@ class OrderReturned(ParcelEvent):
     """A parcel of the order came back to us."""
 
     type: ClassVar[str] = "order.returned"
+
+
+class OrderFraudWarned(OrderEvent):
+    """The bank of the card warns that its owner did not pay: a person decides whether to refund or to send."""
+
+    type: ClassVar[str] = "order.fraud_warned"
+
+    warning_id: str
+    fraud_type: str
+    fulfilment: str
 
 
 class OrderDisputed(OrderEvent):

@@ -99,6 +99,16 @@ class ReviewSnapshot(Part):
     reason: str | None = None
 
 
+class FraudWarningSnapshot(Part):
+    """What Radar's early fraud warning said: the bank of the card believes that its owner didn't pay."""
+
+    warning_id: str
+    is_actionable: bool
+    fraud_type: str
+    payment_intent_id: str | None = None
+    charge_id: str | None = None
+
+
 class MoneyEvent(Event):
     """Something Stripe said about what became of a payment: a hint to look at it (decision 6)."""
 
@@ -191,3 +201,21 @@ class ReviewOpened(ReviewEvent):
 
 class ReviewClosed(ReviewEvent):
     type: ClassVar[str] = "review.closed"
+
+
+class FraudWarningEvent(MoneyEvent):
+    warning: FraudWarningSnapshot
+
+    @property
+    def payment_intent_id(self) -> str | None:
+        return self.warning.payment_intent_id
+
+
+class FraudWarningCreated(FraudWarningEvent):
+    type: ClassVar[str] = "fraud_warning.created"
+
+
+class FraudWarningUpdated(FraudWarningEvent):
+    """Mostly because it isn't actionable any more: the charge was refunded, or disputed."""
+
+    type: ClassVar[str] = "fraud_warning.updated"

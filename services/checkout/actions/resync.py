@@ -3,7 +3,7 @@
 import logging
 
 from services.checkout import domain
-from services.checkout.actions import payments, refunds, standing
+from services.checkout.actions import payments, refunds, standing, warnings
 from services.checkout.actions.orders import Till
 from services.checkout.domain import Hold, IllegalMove, Order, Resync
 from services.checkout.store import ledger as ledger_store
@@ -68,6 +68,7 @@ async def _apply_money(conn: Connection, order: Order, view: View) -> None:
             await refund_store.upsert_dispute(conn, order.id, dispute)
     if view.review != "none":
         await refund_store.update_review(conn, payment_intent_id, view.review)
+    await warnings.take_in(conn, order, view.warnings)
     order = await refunds.apply(conn, order, view.refunds, payment_intent_id)
     order = await standing.reconsider(conn, order)
     if order.hold in (Hold.PAID_TWICE, Hold.PAID_TOO_LATE):

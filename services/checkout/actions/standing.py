@@ -77,7 +77,7 @@ async def _tell(conn: Connection, was: Order, now: Order, actor: str) -> None:
         HOLDS.labels(reason=was.hold, outcome="released").inc()
     elif now.hold is not was.hold:
         await record(conn, now, "held", now.hold, actor)
-        await outbox.stage(conn, OrderHeld(order=told, reason=now.hold))
+        await outbox.stage(conn, OrderHeld(order=told, reason=now.hold, fulfilment=now.fulfilment))
         HOLDS.labels(reason=now.hold, outcome="held").inc()
     if now.dispute is not was.dispute:
         await record(conn, now, "disputed", now.dispute, actor)

@@ -3,7 +3,8 @@
 from services.checkout.domain.catalogue import Difference, Fields, Known, Row, compare
 from services.checkout.domain.disputes import Dispute, gravest, is_news
 from services.checkout.domain.failures import CATEGORIES, failure_category, told_as
-from services.checkout.domain.holds import Income, hold_of, is_the_price
+from services.checkout.domain.fraud import FraudWarning
+from services.checkout.domain.holds import Income, NothingToRelease, hold_of, is_the_price
 from services.checkout.domain.idempotency import KeyReused, sha256
 from services.checkout.domain.ledger import (
     Account,
@@ -139,6 +140,7 @@ __all__ = [
     "DisputeState",
     "Entry",
     "Fields",
+    "FraudWarning",
     "Fulfilment",
     "Hold",
     "IllegalMove",
@@ -152,6 +154,7 @@ __all__ = [
     "MoreThanLeft",
     "NotServed",
     "NothingToRefund",
+    "NothingToRelease",
     "Offer",
     "Option",
     "Order",

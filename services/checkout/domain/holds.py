@@ -5,6 +5,12 @@ from dataclasses import dataclass
 
 from services.checkout.domain.orders import Order
 from services.checkout.domain.states import Hold, PaymentState
+from shared.errors import Conflict
+
+
+class NothingToRelease(Conflict):
+    code = "nothing_to_release"
+    title = "Nothing holds the order that a person may decide here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +24,7 @@ class Income:
     settles: bool
     review: str = "none"
     is_lost: bool = False  # the bank has taken it back: there is nothing left to give back
+    has_fraud_warning: bool = False  # that asks for a decision which nobody has taken
 
     @property
     def left_minor(self) -> int:
@@ -35,6 +42,8 @@ def hold_of(order: Order, incomes: Iterable[Income], *, has_failed_refund: bool)
         return Hold.PAID_TOO_LATE if is_late else Hold.PAYMENT_DIFFERS
     if has_failed_refund:
         return Hold.REFUND_FAILED
+    if any(income.has_fraud_warning and income.left_minor > 0 for income in incomes):
+        return Hold.FRAUD_WARNING
     if any(income.review == "open" for income in incomes):
         return Hold.REVIEW
     return Hold.NONE

@@ -58,6 +58,7 @@ class Hold(StrEnum):
     PAID_TOO_LATE = "paid_too_late"
     PAID_TWICE = "paid_twice"
     REFUND_FAILED = "refund_failed"
+    FRAUD_WARNING = "fraud_warning"
     REVIEW = "review"
 
 

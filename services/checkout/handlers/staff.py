@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from services.checkout.actions import refunds, shipping, stock
+from services.checkout.actions import refunds, releasing, shipping, stock
 from services.checkout.domain import (
     BelowReserved,
     ChargeDisputed,
@@ -10,6 +10,7 @@ from services.checkout.domain import (
     MoneyDisputed,
     MoreThanLeft,
     NothingToRefund,
+    NothingToRelease,
     OrderGivenBack,
     OrderOnHold,
     OrderUnpaid,
@@ -27,6 +28,8 @@ from services.checkout.schemas import (
     ParcelStateIn,
     RefundIn,
     RefundOut,
+    ReleaseIn,
+    StandingOut,
 )
 from shared.errors import Conflict, NotFound
 from shared.openapi import describe
@@ -58,6 +61,18 @@ async def refund_order(request: web.Request) -> web.Response:
     async with request.app[TILL].pool.worker() as conn:
         refund = await refunds.request(conn, order_id, body.wanted(refund_id), request[STAFF].actor)
     return reply(RefundOut.of(refund), status=202)
+
+
+@routes.post("/v1/staff/orders/{id}/release")
+@permit(Permission.STAFF, Right.ORDERS_RELEASE)
+@describe({200: StandingOut}, takes=ReleaseIn, asks=(ORDER_ID,), problems=(NotFound, NothingToRelease))
+async def release_order(request: web.Request) -> web.Response:
+    """Says that the order's failed refunds, or else its fraud warnings, have been dealt with: it may be sent."""
+    order_id = path_uuid(request, "id")
+    body = await parse(request, ReleaseIn)
+    async with request.app[TILL].pool.worker() as conn:
+        order = await releasing.acknowledge(conn, order_id, request[STAFF].actor, body.reason)
+    return reply(StandingOut.of(order))
 
 
 @routes.get("/v1/staff/orders/{id}/parcels")

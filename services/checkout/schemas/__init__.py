@@ -11,6 +11,8 @@ from services.checkout.schemas.staff import (
     ParcelStateIn,
     RefundIn,
     RefundOut,
+    ReleaseIn,
+    StandingOut,
 )
 
 __all__ = [
@@ -35,6 +37,8 @@ __all__ = [
     "RefundId",
     "RefundIn",
     "RefundOut",
+    "ReleaseIn",
     "Sku",
+    "StandingOut",
     "VariantOut",
 ]

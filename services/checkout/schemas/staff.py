@@ -17,6 +17,7 @@ from services.checkout.domain import (
     RefundWanted,
     Stock,
     Tally,
+    reading,
 )
 from services.checkout.schemas.fields import Incoming, Text
 from services.checkout.schemas.orders import ParcelOut
@@ -86,6 +87,24 @@ class RefundOut(BaseModel):
     @classmethod
     def of(cls, refund: Refund) -> "RefundOut":
         return cls(**{name: getattr(refund, name) for name in cls.model_fields})
+
+
+class ReleaseIn(Incoming):
+    """POST /v1/staff/orders/{id}/release: what holds the order has been dealt with."""
+
+    reason: Reasoned
+
+
+class StandingOut(BaseModel):
+    """How an order stands; `hold` is what still stands against it, or none."""
+
+    number: str
+    reading: str
+    hold: str
+
+    @classmethod
+    def of(cls, order: Order) -> "StandingOut":
+        return cls(number=order.number, reading=reading(order), hold=order.hold)
 
 
 class ParcelIn(Incoming):

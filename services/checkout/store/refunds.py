@@ -147,6 +147,8 @@ async def select_incomes(conn: Connection, order_id: UUID) -> list[Income]:
     rows = await conn.fetch(
         """
         SELECT p.payment_intent_id, p.amount_received_minor AS received_minor, p.currency, p.settles, p.review,
+               EXISTS (SELECT FROM fraud_warnings w WHERE w.payment_intent_id = p.payment_intent_id
+                       AND w.is_actionable AND w.acknowledged_at IS NULL) AS has_fraud_warning,
                coalesce((SELECT sum(r.amount_minor) FROM refunds r
                          WHERE r.payment_intent_id = p.payment_intent_id AND r.state = 'succeeded'), 0)::bigint
                    AS refunded_minor,

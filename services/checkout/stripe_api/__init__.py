@@ -13,9 +13,16 @@ from typing import Any, cast
 import stripe
 
 from services.checkout import stripe_lists
-from services.checkout.domain import Attempt, BalanceTransaction, Dispute
+from services.checkout.domain import Attempt, BalanceTransaction, Dispute, FraudWarning
 from services.checkout.settings import CheckoutSettings
-from services.checkout.stripe_api.shapes import balance_transaction, dispute, refund_snapshot, review_state, snapshot
+from services.checkout.stripe_api.shapes import (
+    balance_transaction,
+    dispute,
+    fraud_warning,
+    refund_snapshot,
+    review_state,
+    snapshot,
+)
 from services.checkout.stripe_lists import Listed, Page, Span
 from shared.admission import Busy, Priority
 from shared.errors import AppError, Unavailable
@@ -210,8 +217,11 @@ class Stripe:
             intent = await self._intents.retrieve_async(payment_intent_id, {"expand": ["review"]})
             page = await self._v1.disputes.list_async({"payment_intent": payment_intent_id, "limit": 100})
             disputes = [dispute(told) async for told in page.auto_paging_iter()]
+            asked: Any = {"payment_intent": payment_intent_id, "limit": 100}
+            warned = await self._v1.radar.early_fraud_warnings.list_async(asked)
+            warnings = [fraud_warning(told, payment_intent_id) async for told in warned.auto_paging_iter()]
         refunds = await self.list_refunds(payment_intent_id)
-        return View(snapshot(intent), refunds, disputes, review_state(intent))
+        return View(snapshot(intent), refunds, disputes, review_state(intent), warnings)
 
 
 @dataclass(frozen=True)
@@ -222,6 +232,7 @@ class View:
     refunds: list[RefundSnapshot]
     disputes: list[Dispute]
     review: str
+    warnings: list[FraudWarning]
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import stripe
 
-from services.checkout.domain import BalanceTransaction, Dispute
+from services.checkout.domain import BalanceTransaction, Dispute, FraudWarning
 from shared.events import PaymentSnapshot, RefundSnapshot
 
 
@@ -76,6 +76,17 @@ def dispute(dispute: stripe.Dispute) -> Dispute:
         is_charge_refundable=dispute.is_charge_refundable,
         evidence_due_at=datetime.fromtimestamp(due_by, UTC) if due_by else None,
         opened_at=datetime.fromtimestamp(dispute.created, UTC),
+    )
+
+
+def fraud_warning(told: Any, payment_intent_id: str) -> FraudWarning:
+    return FraudWarning(
+        id=told.id,
+        payment_intent_id=payment_intent_id,
+        charge_id=_id(told.charge),
+        fraud_type=str(told.fraud_type)[:100] or "unknown",
+        is_actionable=told.actionable,
+        warned_at=datetime.fromtimestamp(told.created, UTC),
     )
 
 

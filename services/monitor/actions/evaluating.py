@@ -17,6 +17,7 @@ from services.monitor.domain.sightings import Sightings
 from services.monitor.store import events as event_store
 from services.monitor.store import incidents as store
 from services.monitor.store import notifications
+from services.monitor.store import orders as order_store
 from services.monitor.store import stock as stock_store
 from shared import outbox
 from shared.audit import audit
@@ -69,6 +70,7 @@ async def gather(desk: Desk) -> Facts:
     async with desk.pool.worker() as conn:
         payments = await event_store.count_payments(conn, window)
         stock = await stock_store.select_short(conn, STOCK_NEWS)
+        held = await order_store.select_held(conn)
         alarms = await event_store.select_alarms(conn, desk.settings.limits().security_window)
     sightings = desk.sightings
     sightings.dead_letters = await _dead_letters(desk)
@@ -82,6 +84,7 @@ async def gather(desk: Desk) -> Facts:
         payments=payments,
         dead_letters=sightings.dead_letters,
         stock=stock,
+        held=held,
         alarms=alarms,
         endpoint=_endpoint(sightings),
         signing_secrets=_signing_secrets(sightings),

@@ -10,9 +10,10 @@ from services.monitor.actions.figures import SNAPSHOTS
 from services.monitor.domain.events import seen
 from services.monitor.domain.sightings import Sightings
 from services.monitor.store import events as event_store
+from services.monitor.store import orders as order_store
 from services.monitor.store import stock as stock_store
 from shared.db import Connection
-from shared.events import Event, StockEvent
+from shared.events import Event, OrderHeld, OrderReleased, StockEvent
 from shared.metrics import SnapshotMalformed, parse_snapshot
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ async def note_event(conn: Connection, event: Event) -> None:
     await event_store.insert_seen_event(conn, seen(event))
     if isinstance(event, StockEvent):
         await stock_store.upsert_level(conn, event)
+    if isinstance(event, OrderHeld | OrderReleased):
+        await order_store.upsert_held(conn, event)
 
 
 def look(desk: Desk) -> None:

@@ -9,8 +9,12 @@ from shared.events import (
     Event,
     MailEvent,
     OrderEvent,
+    OrderFraudWarned,
+    OrderHeld,
     OrderPaid,
     OrderPaymentFailed,
+    OrderRefundFailed,
+    OrderReleased,
     PaymentEvent,
     SecurityEvent,
     WebhookBackfilled,
@@ -63,6 +67,12 @@ def _category(event: Event) -> str | None:
     match event:
         case OrderPaymentFailed(category=category):
             said = category
+        case OrderHeld(reason=reason) | OrderReleased(reason=reason):
+            said = reason
+        case OrderRefundFailed(failure_reason=reason):
+            said = reason
+        case OrderFraudWarned(fraud_type=fraud_type):
+            said = fraud_type
         case WebhookBackfilled(events=count, oldest=oldest, newest=newest):
             said = f"caught up: {count} from {oldest:%d %b %H:%M:%S} to {newest:%d %b %H:%M:%S} UTC"
         case WebhookEndpointDisabled(problems=problems) | WebhookEndpointMisconfigured(problems=problems):

@@ -53,6 +53,16 @@ class ShortStock:
 
 
 @dataclass(frozen=True)
+class HeldOrder:
+    """An order that checkout holds, by the number that people know, and what of it was sent before."""
+
+    number: str
+    reason: str
+    since: datetime
+    fulfilment: str = "none"
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """Stripe's endpoint for webhooks, as webhooks sees it in its figures."""
 
@@ -81,6 +91,7 @@ class Facts:
     payments: Payments | None = None
     dead_letters: Mapping[str, int] | None = None
     stock: ShortStock | None = None
+    held: tuple[HeldOrder, ...] | None = None  # the longest held first
     alarms: Mapping[str, Alarm] | None = None  # security events that ask for a person, by type
     endpoint: Endpoint | None = None
     signing_secrets: SigningSecrets | None = None
@@ -102,5 +113,6 @@ class Limits:
     payment_floor: int = 10
     payment_failures: int = 3
     dead_letters_critical: int = 100
+    refund_patience: timedelta = timedelta(minutes=10)  # for money that is given back by itself
     security_window: timedelta = timedelta(minutes=15)
     sender_list_failing_after: timedelta = timedelta(hours=6)

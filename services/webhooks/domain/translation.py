@@ -31,6 +31,8 @@ TRANSLATIONS: Mapping[str, type[PaymentEvent] | type[MoneyEvent]] = {
     "charge.dispute.funds_reinstated": events.DisputeFundsReinstated,
     "review.opened": events.ReviewOpened,
     "review.closed": events.ReviewClosed,
+    "radar.early_fraud_warning.created": events.FraudWarningCreated,
+    "radar.early_fraud_warning.updated": events.FraudWarningUpdated,
 }
 
 
@@ -98,6 +100,8 @@ def _money(event_class: type[MoneyEvent], thing: Mapping[str, Any]) -> dict[str,
         return {"charge": _charge_snapshot(thing)}
     if issubclass(event_class, events.DisputeEvent):
         return {"dispute": _dispute(thing)}
+    if issubclass(event_class, events.FraudWarningEvent):
+        return {"warning": _warning(thing)}
     return {"review": _review(thing)}
 
 
@@ -174,6 +178,18 @@ def _review(review: Mapping[str, Any]) -> events.ReviewSnapshot:
         is_open=is_open,
         **_payment_of(review),
         reason=name(review.get("reason")),
+    )
+
+
+def _warning(warning: Mapping[str, Any]) -> events.FraudWarningSnapshot:
+    is_actionable = warning.get("actionable")
+    if not isinstance(is_actionable, bool):
+        raise Untranslatable("actionable is missing or misstated")
+    return events.FraudWarningSnapshot(
+        warning_id=_required(warning, "id", _INTENT_ID),
+        is_actionable=is_actionable,
+        fraud_type=name(warning.get("fraud_type")) or "unknown",
+        **_payment_of(warning),
     )
 
 

@@ -11,6 +11,8 @@ from shared import inbox
 from shared.events import (
     DisputeCreated,
     DisputeSnapshot,
+    FraudWarningCreated,
+    FraudWarningSnapshot,
     RefundCreated,
     RefundSnapshot,
     ReviewOpened,
@@ -72,6 +74,13 @@ def a_dispute_event(placed: dict[str, Any], kind: type = DisputeCreated, status:
 def a_review_event(placed: dict[str, Any], kind: type = ReviewOpened, *, is_open: bool = True) -> Any:
     snapshot = ReviewSnapshot(review_id="prv_x", is_open=is_open, payment_intent_id=placed["payment_intent_id"])
     return kind(stripe_event_id=f"evt_{uuid7().hex}", livemode=False, review=snapshot)
+
+
+def a_warning_event(placed: dict[str, Any], kind: type = FraudWarningCreated) -> Any:
+    snapshot = FraudWarningSnapshot(
+        warning_id="issfr_x", is_actionable=True, fraud_type="misc", payment_intent_id=placed["payment_intent_id"]
+    )
+    return kind(stripe_event_id=f"evt_{uuid7().hex}", livemode=False, warning=snapshot)
 
 
 async def quiet(checkout) -> None:

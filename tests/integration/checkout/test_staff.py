@@ -54,7 +54,7 @@ async def test_staff_with_the_right_adjust_stock_in_their_own_name(checkout, own
 @pytest.mark.parametrize("who", ["nobody", "somebody unknown", "without the right", "signed out"])
 async def test_nobody_else_gets_through(checkout, pool, stripe, owner, signed_in, who):
     placed = await a_paid_order(checkout, stripe)
-    headers, _ = await signed_in(Right.ORDERS_REFUND, Right.ORDERS_SHIP, Right.STOCK_ADJUST)
+    headers, _ = await signed_in(Right.ORDERS_REFUND, Right.ORDERS_RELEASE, Right.ORDERS_SHIP, Right.STOCK_ADJUST)
     if who == "nobody":
         headers = {}
     elif who == "somebody unknown":
@@ -70,6 +70,7 @@ async def test_nobody_else_gets_through(checkout, pool, stripe, owner, signed_in
     order = f"/v1/staff/orders/{order_id_of(placed)}"
     for method, path, body in (
         ("PUT", f"{order}/refunds/{uuid4()}", {"reason": "x"}),
+        ("POST", f"{order}/release", {"reason": "x"}),
         ("GET", f"{order}/parcels", {}),
         ("PUT", f"{order}/parcels/{uuid4()}", {"carrier": "UPS"}),
         ("PUT", f"{order}/parcels/{uuid4()}/state", {"state": "delivered", "reason": "x"}),

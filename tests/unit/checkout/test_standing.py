@@ -94,6 +94,10 @@ SURPLUS = an_income(settles=False)
         (PaymentState.PAID, [an_income(review="open")], False, Hold.REVIEW),
         (PaymentState.PAID, [an_income(review="open")], True, Hold.REFUND_FAILED),
         (PaymentState.PAID, [an_income(review="closed")], False, Hold.NONE),
+        (PaymentState.PAID, [an_income(has_fraud_warning=True)], False, Hold.FRAUD_WARNING),
+        (PaymentState.PAID, [an_income(has_fraud_warning=True, review="open")], False, Hold.FRAUD_WARNING),
+        (PaymentState.PAID, [an_income(has_fraud_warning=True)], True, Hold.REFUND_FAILED),
+        (PaymentState.PAID, [an_income(0, has_fraud_warning=True)], False, Hold.NONE),
     ],
 )  # fmt: skip
 def test_a_hold_is_the_gravest_of_what_stands_against_the_order(payment, incomes, failed, hold):

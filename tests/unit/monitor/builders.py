@@ -26,6 +26,7 @@ def facts(**changes: Any) -> Facts:
         "payments": Payments(paid=20, failed=0),
         "dead_letters": {"checkout.on_mail": 0},
         "stock": ShortStock(),
+        "held": (),
         "alarms": {},
         "endpoint": Endpoint(),
         "signing_secrets": SigningSecrets(are_missing=False, has_file_problem=False, expiring_s={}),

@@ -148,6 +148,8 @@ CHARGE = {"id": "ch_1", "payment_intent": "pi_1", "amount": 900, "amount_refunde
           "balance_transaction": None}  # fmt: skip
 DISPUTE = {"id": "du_1", "status": "lost", "amount": 900, "currency": "usd", "payment_intent": "pi_1",
            "charge": "ch_1", "reason": "fraudulent"}  # fmt: skip
+WARNING = {"id": "issfr_1", "actionable": True, "fraud_type": "made_with_stolen_card", "charge": "ch_1",
+           "payment_intent": "pi_1"}  # fmt: skip
 REVIEW = {"id": "prv_1", "open": False, "payment_intent": {"id": "pi_1"}, "charge": "ch_1", "reason": "approved"}
 
 
@@ -167,6 +169,8 @@ REVIEW = {"id": "prv_1", "open": False, "payment_intent": {"id": "pi_1"}, "charg
         ("charge.dispute.funds_reinstated", DISPUTE, events.DisputeFundsReinstated),
         ("review.opened", REVIEW, events.ReviewOpened),
         ("review.closed", REVIEW, events.ReviewClosed),
+        ("radar.early_fraud_warning.created", WARNING, events.FraudWarningCreated),
+        ("radar.early_fraud_warning.updated", WARNING, events.FraudWarningUpdated),
     ],
 )
 def test_what_becomes_of_a_payment_is_told_with_its_name_and_snapshot(stripe_type, thing, event_class):
@@ -192,6 +196,7 @@ def test_a_refund_says_whether_it_is_ours_and_why_it_failed():
         ("charge.updated", {**CHARGE, "currency": "USD"}),
         ("charge.dispute.created", {**DISPUTE, "id": None}),
         ("review.opened", {**REVIEW, "open": "yes"}),
+        ("radar.early_fraud_warning.created", {**WARNING, "actionable": None}),
     ],
 )
 def test_what_is_misstated_about_money_is_not_passed_on(stripe_type, thing):

@@ -4,7 +4,7 @@ A rule that lacks its data says so (`unknown`): that neither opens nor resolves 
 function in one of these files and add it to RULES; CONTRIBUTING.md lists the rest.
 """
 
-from services.monitor.domain.rules import security
+from services.monitor.domain.rules import orders, security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
 from services.monitor.domain.rules.shop import invariant_broken, payment_success_low, stock_short
 from services.monitor.domain.rules.stripe import stripe_circuit
@@ -118,6 +118,7 @@ RULES = (
         "Run services/monitor/invariants/<name>.sql as the auditor: each row is one thing that is wrong. "
         "Correct nothing by hand before it is clear how it came about.",
     ),
+    *orders.RULES,
     *security.RULES,
 )
 RULE_BY_NAME = {rule.name: rule for rule in RULES}
