@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test compose-test compose-secrets check lint types contracts format bench chaos fuzz lock setup clean
+.PHONY: demo test api-test compose-test compose-secrets check lint types contracts format bench chaos fuzz lock setup clean
 
 setup: .venv/ready
 
@@ -27,6 +27,9 @@ bench: setup
 
 fuzz: setup
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+api-test: setup
+	@EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest --timeout 3600 tests/integration/*/test_api.py
 
 compose-test: setup
 	@$(BIN)/python -m pytest -o addopts="--strict-markers -ra -v --durations=8" --timeout 1500 tests/compose

@@ -16,7 +16,15 @@ OrderId = Annotated[Name, Field(description="The order's id", examples=["019ac4a
 EventType = Annotated[Name, Field(examples=["payment_intent.succeeded"])]
 State = Literal["received", "published", "ignored", "failed"]
 Moment = Annotated[datetime, Field(description="In UTC unless it says otherwise", examples=["2026-11-27T08:00:00Z"])]
-Cursor = Annotated[str, Field(description="Where the page before ended; a page's link to older events holds it")]
+Blank = Literal[""]  # a field of a form that was left empty
+Cursor = Annotated[
+    str,
+    StringConstraints(pattern=f"^[^~]+~{NAME.pattern}$"),
+    Field(
+        description="Where the page before ended; a page's link to older events holds it",
+        examples=["2026-11-27T08:00:00+00:00~evt_1S2QkzLkdIwHu7ix"],
+    ),
+]
 FileName = Annotated[str, Field(description="Of the style sheet or the icon", examples=["staff.css"])]
 
 
@@ -27,7 +35,7 @@ class EventIn(BaseModel):
 
     id: EventId
     type: EventType
-    data: dict[str, Any] | None = Field(default=None, description="`object` is what the event is about")
+    data: Any = Field(default=None, description="Its `object` is what the event is about")
 
 
 class Received(BaseModel):
@@ -36,11 +44,18 @@ class Received(BaseModel):
     received: Literal[True] = True
 
 
-class EnterForm(BaseModel):
+class Fields(BaseModel):
+    """A form: texts, each under a name of its own."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str]
+
+
+class EnterForm(Fields):
     code: str = Field(min_length=1, max_length=LONGEST_CODE, description="A sign-in code, good for one session")
 
 
-class Form(BaseModel):
+class Form(Fields):
     csrf: str | None = Field(default=None, description="From our own page; only a session in a cookie needs it")
 
 

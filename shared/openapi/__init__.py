@@ -3,7 +3,7 @@
 `document.py` builds it, `serving.py` serves it with a page to read; both are part of every app of `make_app`.
 """
 
-from shared.openapi.describing import HTML, Answer, Content, Redirect, describe, refuses
+from shared.openapi.describing import HTML, Answer, Content, Redirect, describe, form_of, refuses
 from shared.openapi.parameters import Header, Parameter, Path, Query
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "Query",
     "Redirect",
     "describe",
+    "form_of",
     "refuses",
 ]

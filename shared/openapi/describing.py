@@ -27,6 +27,13 @@ class Content:
 
 
 HTML = Content("text/html")
+FORM = "application/x-www-form-urlencoded"
+
+
+def form_of(model: type[BaseModel]) -> Content:
+    """A form as browsers send one."""
+    return Content(FORM, of=model)
+
 
 Body: TypeAlias = type[BaseModel] | Content | None
 

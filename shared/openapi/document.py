@@ -19,7 +19,8 @@ from shared.permissions import Permission, permission_of
 
 VERSION = "1.0.0"
 OF_ALL = """
-Amounts are in minor units of their currency (cents, or yen), times in UTC. A field that isn't known is refused.
+Amounts are in minor units of their currency (cents, or yen), times in UTC. Whole numbers are written without a point,
+and a field that isn't known is refused.
 
 Errors are problem documents (RFC 9457) with a stable `code`. Beside those listed, any request may get 404 `not_found`
 for an unknown path, 405 `method_not_allowed`, 400 `bad_request` for what isn't HTTP, 417 `expectation_failed`, or 500

@@ -8,10 +8,10 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import Invalid, TooLarge, TooManyRequests, UnsupportedMediaType
-from shared.openapi.describing import Content, Description
+from shared.openapi.describing import FORM, Content, Description
 from shared.openapi.describing import Problem as ProblemType
 from shared.permissions import Permission, permission_of, right_of
-from shared.web.bodies import MalformedJson
+from shared.web.bodies import MalformedForm, MalformedJson
 from shared.web.errors import DatabaseAway
 from shared.web.gate import InternalOnly
 from shared.web.limits import TooSlow, is_unlimited
@@ -69,5 +69,6 @@ def _of_body(said: Description) -> list[ProblemType]:
     if said.takes is None:
         return []
     if isinstance(said.takes, Content):
-        return [TooLarge, TooSlow, UnsupportedMediaType]
+        malformed = [MalformedForm] if said.takes.media_type == FORM else []
+        return [*malformed, TooLarge, TooSlow, UnsupportedMediaType]
     return [MalformedJson, Invalid, TooLarge, TooSlow, UnsupportedMediaType]

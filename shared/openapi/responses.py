@@ -11,6 +11,7 @@ from shared.openapi.problems import Problem, by_status
 from shared.openapi.schemas import Schemas
 
 JSON = "application/json"
+STREAM = "text/event-stream"
 ID = {"type": "string", "format": "uuid"}
 REQUEST_ID = {"X-Request-Id": {"description": "Our id of the request", "required": True, "schema": ID}}
 SECONDS = {"type": "string", "pattern": "^[1-9][0-9]*$"}
@@ -33,14 +34,20 @@ def content_of(body: Body, schemas: Schemas, *, is_input: bool) -> dict[str, Any
         return {}
     if not isinstance(body, Content):
         return {JSON: {"schema": schemas.of(body, is_input=is_input)}}
-    if body.of is None or body.media_type == "text/event-stream":
-        return {body.media_type: {"schema": _text(body, schemas)}}
+    if body.media_type == STREAM:
+        return {STREAM: {"schema": _message(body, schemas)}}
+    if body.of is None:
+        return {body.media_type: {"schema": {"type": "string"}}}
     return {body.media_type: {"schema": schemas.of(body.of, is_input=is_input)}}
 
 
-def _text(body: Content, schemas: Schemas) -> dict[str, Any]:
-    """A stream is a text; each of its messages holds a model as JSON."""
-    return {"type": "string"} if body.of is None else {"type": "string", "x-data": schemas.of(body.of, is_input=False)}
+def _message(body: Content, schemas: Schemas) -> dict[str, Any]:
+    """One message of a stream: OpenAPI 3.1 has no word for the whole. Its data is a text that holds JSON."""
+    data: dict[str, Any] = {"type": "string", "contentMediaType": JSON}
+    if body.of is not None:
+        data["contentSchema"] = schemas.of(body.of, is_input=False)
+    texts = {name: {"type": "string"} for name in ("id", "event")}
+    return {"type": "object", "description": "One message", "properties": texts | {"data": data}}
 
 
 def _answer(status: int, answer: Answer, schemas: Schemas) -> dict[str, Any]:

@@ -8,7 +8,7 @@ run(app, settings)
 
 from shared.web.address import client_address, is_in
 from shared.web.app import make_app
-from shared.web.bodies import MalformedId, MalformedJson, parse, parse_json, path_uuid, reply
+from shared.web.bodies import MalformedForm, MalformedId, MalformedJson, parse, parse_form, parse_json, path_uuid, reply
 from shared.web.health import ReadyCheck
 from shared.web.keys import CLIENT_ADDRESS, DRAINING, REQUEST_ID, SETTINGS
 from shared.web.limits import unlimited
@@ -19,6 +19,7 @@ __all__ = [
     "DRAINING",
     "REQUEST_ID",
     "SETTINGS",
+    "MalformedForm",
     "MalformedId",
     "MalformedJson",
     "ReadyCheck",
@@ -26,6 +27,7 @@ __all__ = [
     "is_in",
     "make_app",
     "parse",
+    "parse_form",
     "parse_json",
     "path_uuid",
     "reply",

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from shared.openapi.serving import openapi_routes
 from shared.settings import ServiceSettings
 from shared.web.address import identify
 from shared.web.errors import errors
@@ -32,6 +31,8 @@ def make_app(
 
     A service without HTTP of its own passes no routes, and has its health and its document all the same.
     """
+    from shared.openapi.serving import openapi_routes  # it speaks of all of `shared.web`, which isn't whole before
+
     app = web.Application(middlewares=_middlewares(settings, guards), client_max_size=max_body_bytes)
     app[SETTINGS] = settings
     app[DRAINING] = asyncio.Event()

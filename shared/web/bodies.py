@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
@@ -17,6 +18,8 @@ from shared.redaction import redact
 M = TypeVar("M", bound=BaseModel)
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 50
 _MOST_ERRORS = 20
 _LONGEST_NAME = 64
 # pydantic's messages for these quote what was sent.
@@ -26,6 +29,11 @@ _OWN_WORDS = {"uuid_parsing": "has to be a UUID", "url_parsing": "has to be a UR
 class MalformedJson(BadRequest):
     code = "malformed_json"
     title = "The body is not a JSON object"
+
+
+class MalformedForm(BadRequest):
+    code = "malformed_form"
+    title = "The body is not a form"
 
 
 class MalformedId(BadRequest):
@@ -58,6 +66,25 @@ def parse_json(body: bytes, model: type[M]) -> M:
             FieldError(_path(item["loc"]), _OWN_WORDS.get(item["type"], item["msg"])) for item in details[:_MOST_ERRORS]
         ],
     )
+
+
+async def parse_form(request: web.Request) -> dict[str, str]:
+    """The fields of a form as browsers send one; no body is a form without fields.
+
+    Not aiohttp's `post()`, which raises ValueError, so a 500, for what it can't read, and also takes files.
+    """
+    body = await request.read()
+    if not body:
+        return {}
+    if request.content_type != FORM:
+        raise UnsupportedMediaType(f"send the form as {FORM}")
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:  # UnicodeDecodeError is one
+        raise MalformedForm("the form can't be read as UTF-8, or has too many fields") from None
+    if len(fields := dict(pairs)) != len(pairs):
+        raise MalformedForm("a name stands twice in the form")
+    return fields
 
 
 def path_uuid(request: web.Request, name: str) -> uuid.UUID:

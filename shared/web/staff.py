@@ -15,6 +15,7 @@ from shared.db import Pool
 from shared.errors import Forbidden, Unauthorized
 from shared.permissions import right_of
 from shared.staff import Staff, read_session
+from shared.web.bodies import parse_form
 from shared.web.keys import SETTINGS
 
 # A service with pages for staff says where its sessions are read, and where people are sent to sign in.
@@ -107,9 +108,8 @@ def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -
 
 async def _check_form(request: web.Request, token: str) -> None:
     check_origin(request)
-    form = await request.post()
-    given = form.get("csrf")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), _csrf(token).encode()):
+    given = (await parse_form(request)).get("csrf", "")
+    if not hmac.compare_digest(given.encode(), _csrf(token).encode()):
         raise NotFromHere("the form is too old; open the page again")
 
 

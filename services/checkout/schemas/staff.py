@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
 from services.checkout.domain import (
+    ADJUSTMENTS,
     Adjustment,
     Order,
     Parcel,
@@ -33,7 +34,7 @@ class AdjustStock(Incoming):
     """POST /v1/staff/stock/{sku}/adjustments. With `preview` nothing is changed."""
 
     by: int = Field(ge=-1_000_000, le=1_000_000)
-    reason: Annotated[Reason, Field(strict=False)]
+    reason: Annotated[Reason, Field(strict=False), WithJsonSchema({"type": "string", "enum": [*ADJUSTMENTS]})]
     note: Text | None = None
     preview: bool = False
 

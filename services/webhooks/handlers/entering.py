@@ -10,14 +10,12 @@ from services.webhooks.handlers.keys import ENTRY_LIMIT, PAGES, POOL
 from services.webhooks.handlers.staff import html
 from services.webhooks.schemas import LONGEST_CODE, EnterForm, FileName, Form
 from shared.errors import NotFound, TooManyRequests
-from shared.openapi import HTML, Content, Path, Redirect, describe
+from shared.openapi import HTML, Content, Path, Redirect, describe, form_of
 from shared.permissions import Permission, permit
-from shared.web import CLIENT_ADDRESS
+from shared.web import CLIENT_ADDRESS, parse_form
 from shared.web.staff import STAFF, NotFromHere, check_origin, own_origin, set_cookie
 
 FILE = Path("name", FileName, wrong=NotFound)
-ENTER = Content("application/x-www-form-urlencoded", of=EnterForm)
-LEAVE = Content("application/x-www-form-urlencoded", of=Form)
 
 
 @permit(Permission.PUBLIC)
@@ -29,7 +27,7 @@ async def enter_page(request: web.Request) -> web.Response:
 
 
 @permit(Permission.PUBLIC)
-@describe({303: Redirect("/staff/events"), 403: HTML, 422: HTML}, takes=ENTER, problems=(NotFromHere,))
+@describe({303: Redirect("/staff/events"), 403: HTML, 422: HTML}, takes=form_of(EnterForm), problems=(NotFromHere,))
 async def enter(request: web.Request) -> web.Response:
     """Takes a sign-in code, gives the session as a cookie.
 
@@ -39,8 +37,8 @@ async def enter(request: web.Request) -> web.Response:
     wait_s = request.app[ENTRY_LIMIT].wait_s(request[CLIENT_ADDRESS])
     if wait_s > 0:
         raise TooManyRequests("a few tries a minute are enough", retry_after_s=wait_s)
-    code = (await request.post()).get("code")
-    if not isinstance(code, str) or not 0 < len(code.strip()) <= LONGEST_CODE:
+    code = (await parse_form(request)).get("code", "")
+    if not 0 < len(code.strip()) <= LONGEST_CODE:
         return html(request, "enter.html", status=422, wrong="Paste the code that you were given.")
     token = await entering.enter(request.app[POOL], code.strip(), request[CLIENT_ADDRESS])
     if token is None:
@@ -51,7 +49,7 @@ async def enter(request: web.Request) -> web.Response:
 
 
 @permit(Permission.STAFF)
-@describe({303: Redirect("/staff/enter")}, takes=LEAVE)
+@describe({303: Redirect("/staff/enter")}, takes=form_of(Form))
 async def leave(request: web.Request) -> web.Response:
     """Ends the session."""
     await entering.leave(request.app[POOL], request[STAFF])

@@ -12,12 +12,13 @@ from aiohttp import web
 from services.webhooks.actions import looking
 from services.webhooks.actions.looking import Page
 from services.webhooks.handlers.keys import PAGES, POOL
-from services.webhooks.schemas import Cursor, EventId, EventType, Moment, ObjectId, OrderId, ResyncForm, State
+from services.webhooks.schemas import Blank, Cursor, EventId, EventType, Moment, ObjectId, OrderId, ResyncForm, State
 from services.webhooks.store.lookup import Filters
 from shared.errors import Invalid, NotFound
-from shared.openapi import HTML, Content, Path, Query, Redirect, describe
+from shared.openapi import HTML, Path, Query, Redirect, describe, form_of
 from shared.permissions import Permission, permit
 from shared.staff import Right
+from shared.web import parse_form
 from shared.web.staff import STAFF, csrf_token
 
 POLICY = (
@@ -26,17 +27,16 @@ POLICY = (
 # Under the house's no-referrer, browsers name `null` as the origin of a form, and its check would refuse our own.
 HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
 
-TO_ENTER = Redirect("/staff/enter")
-RESYNC = Content("application/x-www-form-urlencoded", of=ResyncForm)
+TO_ENTER, TO_EVENT = Redirect("/staff/enter"), Redirect("/staff/events/{id}?asked=1")
 EVENT_ID = Path("id", EventId, wrong=NotFound)
 SEARCH = (
-    Query("event", EventId),
-    Query("object", ObjectId),
-    Query("order", OrderId),
-    Query("type", EventType),
-    Query("state", State),
-    Query("since", Moment),
-    Query("until", Moment),
+    Query("event", EventId | Blank),
+    Query("object", ObjectId | Blank),
+    Query("order", OrderId | Blank),
+    Query("type", EventType | Blank),
+    Query("state", State | Blank),
+    Query("since", Moment | Blank),
+    Query("until", Moment | Blank),
     Query("before", Cursor),
 )
 
@@ -67,13 +67,14 @@ async def event(request: web.Request) -> web.Response:
 
 
 @permit(Permission.STAFF, Right.EVENTS_RESYNC)
-@describe({303: Redirect("/staff/events/{id}?asked=1"), 404: HTML, 422: HTML}, takes=RESYNC, asks=(EVENT_ID,))
+@describe(
+    {303: Redirect("/staff/events/{id}?asked=1"), 404: HTML, 422: HTML}, takes=form_of(ResyncForm), asks=(EVENT_ID,)
+)
 async def resync(request: web.Request) -> web.Response:
     """Has the event's object fetched from Stripe and told again; then shows the event."""
-    form, event_id = await request.post(), request.match_info["id"]
-    reason = form.get("reason", "")
+    form, event_id = await parse_form(request), request.match_info["id"]
+    text = _storable(form.get("reason", ""))
     try:
-        text = _storable(reason) if isinstance(reason, str) else ""
         done = _TEXT.fullmatch(event_id) is not None and await looking.ask_for_resync(
             request.app[POOL], request[STAFF], event_id, text
         )
