@@ -15,6 +15,7 @@ EXPECTED = {
     "GET /orders/{id}": Permission.ORDER_TOKEN,
     "POST /v1/staff/stock/{sku}/adjustments": Permission.STAFF,
     "PUT /v1/staff/orders/{id}/refunds/{refund_id}": Permission.STAFF,
+    "POST /v1/staff/orders/{id}/release": Permission.STAFF,
     "GET /v1/staff/orders/{id}/parcels": Permission.STAFF,
     "PUT /v1/staff/orders/{id}/parcels/{parcel_id}": Permission.STAFF,
     "PUT /v1/staff/orders/{id}/parcels/{parcel_id}/state": Permission.STAFF,
