@@ -25,6 +25,11 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
     # The notifier signs the links in mails with its newest; all are verified here.
     link_keys: Secrets
     reservation_s: float = Field(default=1800, gt=0, description="how long stock is kept for an unpaid order")
+    processing_days: float = Field(
+        default=14, gt=0, description="how long stock is kept, after the order, for money that is on its way"
+    )
+    # A debit takes days, and each look is one of the reads that Stripe counts.
+    processing_look_s: float = Field(default=6 * 3600, gt=0, description="how often Stripe is asked where it is")
     # Longer than a call to Stripe with its retries, so that a second try never overlaps the first.
     attempt_lease_s: float = Field(default=45, gt=0)
     # After this long another process takes up an expiry or a resync that was begun and not finished.

@@ -55,5 +55,7 @@ ASSUMPTIONS = {
     "A-43": "A capture with `final_capture=false` tells `charge.captured` and `amount_capturable_updated`.",
     "A-44": "Held funds expire after seven days: `charge.expired`, `payment_intent.canceled`.",
     "A-45": "Sixteen webhook endpoints at most; what happens while one is disabled is never sent to it.",
+    "A-48": "A SEPA debit: which IBAN does what; `charge.pending` and `payment_intent.processing`, days later "
+    "`charge.succeeded` or `charge.failed` and the intent's new state; no mandate is asked for.",
     "A-47": "An idempotency key is forgotten after exactly a day.",
 }

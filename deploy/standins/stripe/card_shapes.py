@@ -58,6 +58,21 @@ def billing_details(given: Json | None) -> Json:
     }
 
 
+def method_json(card: Card, details: Json) -> Json:
+    """The part of a payment method that has its type's name."""
+    return card_json(card, details) if card.kind == "card" else {**debit_json(card), "generated_from": None}
+
+
+def debit_json(debit: Card) -> Json:
+    return {
+        "bank_code": debit.number[4:9],
+        "branch_code": None,
+        "country": debit.number[:2],
+        "fingerprint": fingerprint(debit.number),
+        "last4": debit.last4,
+    }
+
+
 def card_json(card: Card, details: Json) -> Json:
     return {
         "brand": card.brand,

@@ -27,6 +27,7 @@ class Card:
     refund: str = "succeeds"  # or "pending" at first, or "fails" later
     cvc_check: str = "pass"
     funds_at_once: bool = False
+    kind: str = "card"  # the type of its payment methods
 
     @property
     def last4(self) -> str:
@@ -124,6 +125,15 @@ CARDS = (
     Card("4000000000000077", ("bypassPending",), funds_at_once=True),
     Card("4000000000000101", ("cvcCheckFail",), cvc_check="fail"),
 )
+
+# Accounts that are debited: the bank's answer comes days later.
+DEBIT_FAILED = Decline("charge_exceeds_source_limit", "debit_not_authorized", "The bank did not pay the debit.")
+DEBITS = (
+    Card("AT611904300234573201", (), kind="sepa_debit"),
+    Card("DE89370400440532013000", (), kind="sepa_debit"),
+    Card("AT861904300235473202", (), kind="sepa_debit", decline=DEBIT_FAILED),
+)
+BY_IBAN = {debit.number: debit for debit in DEBITS}
 
 BY_NUMBER = {card.number: card for card in CARDS}
 BY_NAME = {name: card for card in CARDS for name in card.names}

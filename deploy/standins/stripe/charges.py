@@ -3,6 +3,7 @@
 from deploy.standins.stripe import aftermath, balance, params
 from deploy.standins.stripe.account import Account
 from deploy.standins.stripe.call import Call, Origin
+from deploy.standins.stripe.card_shapes import debit_json
 from deploy.standins.stripe.cards import Card, Decline
 from deploy.standins.stripe.charge_outcome import outcome
 from deploy.standins.stripe.clock import DAY_S
@@ -55,6 +56,27 @@ def record(
     return charge
 
 
+def open_debit(account: Account, intent: Json, method: Json, origin: Origin | None) -> Json:
+    """Asks a bank whose answer takes days."""
+    charge = _new_charge(account, intent, method, account.cards[method["id"]])
+    account.charges.add(charge)
+    intent["latest_charge"] = charge["id"]
+    account.events.emit("charge.pending", charge, origin)
+    return charge
+
+
+def close_debit(account: Account, charge: Json) -> None:
+    """The bank's answer."""
+    debit = account.cards[charge["payment_method"]]
+    charge["outcome"] = outcome(account, debit, debit.decline)
+    if debit.decline is not None:
+        charge.update(status="failed", failure_code=debit.decline.code, failure_message=debit.decline.message)
+    else:
+        charge.update(status="succeeded", paid=True, captured=True, amount_captured=charge["amount"])
+        balance.settle(account, charge, charge["amount"])
+    account.events.emit(f"charge.{charge['status']}", charge)
+
+
 def amend_refunded(charge: Json, amount: int) -> None:
     """Never more is given back than was taken."""
     refunded = charge["amount_refunded"] + amount
@@ -100,7 +122,7 @@ def _new_charge(account: Account, intent: Json, method: Json, card: Card) -> Jso
         "paid": False,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": {"card": _card_details(account, intent, method, card), "type": "card"},
+        "payment_method_details": {card.kind: _details(account, intent, method, card), "type": card.kind},
         "radar_options": {},
         "receipt_number": None,
         "receipt_url": None,
@@ -113,6 +135,12 @@ def _new_charge(account: Account, intent: Json, method: Json, card: Card) -> Jso
         "transfer_group": None,
         **{name: intent[name] for name in _COPIED},
     }
+
+
+def _details(account: Account, intent: Json, method: Json, card: Card) -> Json:
+    if card.kind == "card":
+        return _card_details(account, intent, method, card)
+    return {**debit_json(card), "expected_debit_date": None, "mandate": None}
 
 
 def _card_details(account: Account, intent: Json, method: Json, card: Card) -> Json:

@@ -41,6 +41,8 @@ class Config:
     # How long after a payment a dispute or a fraud warning comes, and how long the bank decides on evidence.
     dispute_delay_s: float = 1.0
     payout_delay_s: float = 1.0
+    # How long a debited bank takes to answer: the days of SEPA, on the stand-in's clock.
+    debit_delay_s: float = 5 * 86_400.0
     # How far search lags behind what happened. Stripe promises "under a minute" and says an hour is possible.
     search_lag_s: float = 1.0
     # A request on an object that another one holds waits so long before it is answered with a lock timeout.

@@ -42,6 +42,13 @@ def given_method(call: Call, values: Json, intent: Json) -> Json | None:
     if sum(bool(values.get(name)) for name in METHOD) > 1:
         message = "Give only one of payment_method, payment_method_data and confirmation_token."
         raise errors.invalid(message, param="payment_method")
+    method = _method_of(call, values, intent)
+    if method is not None and method["type"] == "sepa_debit" and intent["currency"] != "eur":
+        raise errors.invalid("A SEPA debit is in euros.", param="payment_method")
+    return method
+
+
+def _method_of(call: Call, values: Json, intent: Json) -> Json | None:
     if values.get("payment_method"):
         method = payment_methods.resolve(call.account, values["payment_method"])
         payment_methods.check_usable(call.account, method, intent["customer"])
@@ -88,10 +95,30 @@ def next_action(call: Call, intent: Json, values: Json) -> Json:
 
 
 def _charge(call: Call, intent: Json, method: Json) -> None:
+    if method["type"] == "sepa_debit":
+        _debit(call, intent, method)
+        return
     charge = charges.charge_card(call.account, intent, method, call.origin)
     if charge["status"] == "failed":
         raise _declined(call, intent, method, charge)
     _succeed(call.account, intent, method, call.origin)
+
+
+def _debit(call: Call, intent: Json, method: Json) -> None:
+    #
+    account = call.account
+    charge = charges.open_debit(account, intent, method, call.origin)
+    intent["status"] = "processing"
+    account.events.emit("payment_intent.processing", intent, call.origin)
+
+    def answered() -> None:
+        charges.close_debit(account, charge)
+        if charge["status"] == "failed":
+            _fail(account, intent, method, charge, None)
+        else:
+            _succeed(account, intent, method, None)
+
+    account.clock.later(account.config.debit_delay_s, answered)
 
 
 def _succeed(account: Account, intent: Json, method: Json, origin: Origin | None) -> None:

@@ -29,7 +29,7 @@ def create(call: Call) -> Json:
     values = params.read(call.form, CREATE)
     account = call.account
     method, card = _method(account, values)
-    shown = ("allow_redisplay", "billing_details", "card", "customer", "type")
+    shown = ("allow_redisplay", "billing_details", card.kind, "customer", "type")
     now = account.clock.now()
     token: Json = {
         "id": new_id("ctoken"),

@@ -3,8 +3,8 @@
 from deploy.standins.stripe import cards, customers, params
 from deploy.standins.stripe.account import Account
 from deploy.standins.stripe.call import Call, Origin
-from deploy.standins.stripe.card_shapes import billing_details, card_json, card_of, refused_card
-from deploy.standins.stripe.cards import Card
+from deploy.standins.stripe.card_shapes import billing_details, card_of, method_json, refused_card
+from deploy.standins.stripe.cards import BY_IBAN, Card
 from deploy.standins.stripe.errors import Refusal, conflicting, invalid, missing_object, missing_parameter
 from deploy.standins.stripe.ids import new_id
 from deploy.standins.stripe.params import Spec
@@ -23,8 +23,9 @@ BILLING = params.nested(
     {"address": params.ADDRESS, "email": params.text(), "name": params.text(), "phone": params.PHONE}
 )
 FIELDS: dict[str, params.Reader] = {
-    "type": params.choice("card"),
+    "type": params.choice("card", "sepa_debit"),
     "card": CARD,
+    "sepa_debit": params.nested({"iban": params.text(34)}, required=("iban",)),
     "billing_details": BILLING,
     "metadata": params.metadata,
     "allow_redisplay": params.choice("always", "limited", "unspecified"),
@@ -89,6 +90,8 @@ def update(call: Call) -> Json:
     if "billing_details" in values:
         values["billing_details"] = billing_details(values["billing_details"])
     if "card" in values:
+        if method["type"] != "card":
+            raise invalid("This payment method is no card.", param="card")
         values["card"] = {**method["card"], **(values["card"] or {})}
     previous = {name: method[name] for name, value in values.items() if method[name] != value}
     method.update(values)
@@ -159,11 +162,24 @@ def from_data(account: Account, values: Json) -> Json:
 
 
 def of_data(account: Account, values: Json) -> tuple[Json, Card]:
+    if values["type"] == "sepa_debit":
+        return _debit_of_data(account, values)
     if values.get("card") is None:
         raise missing_parameter("card")
     details = values["card"]
     card = card_of(account, details)
     return build(account, card, details, values), card
+
+
+def _debit_of_data(account: Account, values: Json) -> tuple[Json, Card]:
+    if values.get("sepa_debit") is None:
+        raise missing_parameter("sepa_debit")
+    debit = BY_IBAN.get(values["sepa_debit"]["iban"].replace(" ", ""))
+    if debit is None:
+        raise invalid(
+            "The IBAN is not one of a test account.", param="sepa_debit[iban]", code="invalid_bank_account_iban"
+        )
+    return build(account, debit, {}, values), debit
 
 
 def add(account: Account, method: Json, card: Card) -> Json:
@@ -177,11 +193,11 @@ def build(account: Account, card: Card, details: Json, values: Json) -> Json:
         "object": "payment_method",
         "allow_redisplay": values.get("allow_redisplay", "unspecified"),
         "billing_details": billing_details(values.get("billing_details")),
-        "card": card_json(card, details),
+        card.kind: method_json(card, details),
         "created": account.clock.now(),
         "customer": None,
         "customer_account": None,
         "livemode": False,
         "metadata": values.get("metadata", {}),
-        "type": "card",
+        "type": card.kind,
     }

@@ -4,13 +4,13 @@ A PaymentIntent never expires by itself. Released first, the goods could be sold
 customer's bank still says yes.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.checkout import domain
 from services.checkout.actions import attempts, payments
 from services.checkout.actions.orders import Till
-from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt
+from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, PaymentState
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, StripeBusy, StripeRefused, UnexpectedState
@@ -22,6 +22,8 @@ async def expire(till: Till, order_id: UUID) -> None:
 
     Safe to repeat from any point. When Stripe can't say, nothing is released: the job comes back to the order.
     """
+    if not await _is_to_end(till, order_id):
+        return
     try:
         intent = await _cancelled_intent(till, order_id)
     except StripeRefused:
@@ -36,6 +38,26 @@ async def expire(till: Till, order_id: UUID) -> None:
             await payments.release(conn, order)
         else:
             await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
+
+
+async def _is_to_end(till: Till, order_id: UUID) -> bool:
+    """False for an order whose money is on its way, or has just come or failed to: a debit takes days."""
+    async with till.pool.worker() as conn:
+        order = await store.select_order(conn, order_id)
+    if order.payment is not PaymentState.PROCESSING:
+        return True
+    intent = await till.stripe.retrieve_intent(await _intent_id(till, order_id))
+    async with till.pool.worker() as conn:
+        order = await store.select_order_for_update(conn, order_id)
+        if order.payment is not PaymentState.PROCESSING:
+            return False  # an event was quicker
+        await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
+        if intent.payment.status == "processing":
+            waiting = domain.kept_waiting(order, timedelta(days=till.settings.processing_days))
+            look_at = datetime.now(UTC) + timedelta(seconds=till.settings.processing_look_s)
+            await store.update_reservation(conn, waiting, look_at)
+            return False
+        return (await store.select_order(conn, order_id)).payment is PaymentState.PROCESSING
 
 
 async def _cancelled_intent(till: Till, order_id: UUID) -> Intent:

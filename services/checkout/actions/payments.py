@@ -234,12 +234,15 @@ async def _fail(conn: Connection, order: Order, payment: PaymentSnapshot, hint_i
     if not await payment_store.count_failure(conn, failure_id, order.id, category):
         return  # another event about the same refusal
     await store.update_payment(conn, failed)
+    if order.payment is PaymentState.PROCESSING:
+        failed = domain.with_another_try(failed, datetime.now(UTC))
+        await store.update_reservation(conn, failed, look_at=failed.reserved_until)
     await record(conn, order, "payment failed", category)
     event = OrderPaymentFailed(
         order=facts(order, await store.select_lines(conn, order)),
         failure_id=failure_id,
         category=category,
-        reserved_until=order.reserved_until,
+        reserved_until=failed.reserved_until,
     )
     await outbox.stage(conn, event)
     PAYMENTS.labels(result="failed", category=category).inc()

@@ -19,9 +19,11 @@ from services.checkout.domain.orders import (
     NUMBER_ALPHABET,
     NUMBER_LENGTH,
     Order,
+    kept_waiting,
     move,
     order_number,
     settle,
+    with_another_try,
 )
 from services.checkout.domain.parcels import (
     PARCEL_MOVES,
@@ -200,6 +202,7 @@ __all__ = [
     "included",
     "is_news",
     "is_the_price",
+    "kept_waiting",
     "level",
     "move",
     "moved",
@@ -219,6 +222,7 @@ __all__ = [
     "sha256",
     "tax_on",
     "told_as",
+    "with_another_try",
     "withdrawn_by_refund",
     "withdrawn_by_return",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.checkout.domain.payments import Received
@@ -13,6 +13,9 @@ from shared.money import Money
 # Letters and digits that can't be mistaken for one another when read over the phone (Crockford's base 32).
 NUMBER_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NUMBER_LENGTH = 8
+
+# Whoever hears days later that a debit failed is not in front of the shop's page.
+ANOTHER_TRY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,16 @@ def move(order: Order, to: PaymentState) -> Order:
     if to not in MOVES[order.payment]:
         raise IllegalMove(f"order {order.number} cannot go from {order.payment} to {to}")
     return replace(order, payment=to)
+
+
+def kept_waiting(order: Order, wait: timedelta) -> Order:
+    """The order while its money is on its way: its goods stay reserved so long after it was placed."""
+    return replace(order, reserved_until=max(order.reserved_until, order.placed_at + wait))
+
+
+def with_another_try(order: Order, now: datetime) -> Order:
+    """The order whose money was on its way and did not come: there is time for another card."""
+    return replace(order, reserved_until=now + ANOTHER_TRY)
 
 
 def settle(order: Order, received: Received) -> Order:

@@ -163,6 +163,16 @@ async def update_payment(conn: Connection, order: Order) -> None:
     )
 
 
+async def update_reservation(conn: Connection, order: Order, look_at: datetime) -> None:
+    """How long the goods are kept, and when the expiry job looks again."""
+    await conn.execute(
+        "UPDATE orders SET reserved_until = $2, expiry_due_at = $3 WHERE id = $1",
+        order.id,
+        order.reserved_until,
+        look_at,
+    )
+
+
 async def update_facts(conn: Connection, order: Order) -> None:
     """Everything about an order that may move, except its payment."""
     await conn.execute(

@@ -28,6 +28,7 @@ from shared.staff import Right
 CATALOGUE = Path(__file__).parents[3] / "deploy/demo/catalogue.toml"
 SKU = "SILK-TIE-NAVY-ONE"
 SECRET = "sk_test_standin"
+SHOP = "https://shop.example"
 
 
 @dataclass
@@ -167,3 +168,11 @@ def signed_in(pool):
 async def ask(checkout, method: str, path: str, body: dict, headers: dict[str, str]) -> tuple[int, dict]:
     async with checkout.http.request(method, checkout.url + path, json=body, headers=headers) as response:
         return response.status, await response.json()
+
+
+@pytest.fixture
+async def shop(clean, pool, amqp_url, stripe, http) -> AsyncIterator[Checkout]:
+    """Checkout of a shop whose pages may confirm with it."""
+    settings = settings_for(clean, amqp_url, stripe.url, cors_origins=(SHOP,), attempt_lease_s=0.5)
+    async with serving(make(settings), http) as running:
+        yield running

@@ -7,22 +7,12 @@ import pytest
 
 from services.checkout import jobs
 from services.checkout.actions import payments
-from services.checkout.app import make
 from services.checkout.domain import CREATE_INTENT
 from services.checkout.store import payments as payment_store
-from tests.integration.checkout.conftest import an_order, serving, settings_for
+from tests.integration.checkout.conftest import SHOP, an_order
 from tests.integration.checkout.test_payments import a_success, hear, staged, state_of, stock_of
 
-SHOP = "https://shop.example"
 CREATE = {"method": "POST", "path": "/v1/payment_intents"}
-
-
-@pytest.fixture
-async def shop(clean, pool, amqp_url, stripe, http):
-    """Checkout of a shop whose pages may confirm with it."""
-    settings = settings_for(clean, amqp_url, stripe.url, cors_origins=(SHOP,), attempt_lease_s=0.5)
-    async with serving(make(settings), http) as running:
-        yield running
 
 
 async def a_token(stripe, card: str = "pm_card_visa") -> str:

@@ -292,3 +292,32 @@ async def test_each_use_of_a_named_card_is_a_fresh_method_with_one_fingerprint(s
         methods.add(method.id)
         fingerprints.add(method.card.fingerprint)
     assert (len(methods), len(fingerprints)) == (2, 1)
+
+
+@pytest.mark.parametrize(("iban", "ends"), [("AT611904300234573201", "succeeded"), ("AT861904300235473202", "failed")])
+async def test_a_sepa_debit_is_on_its_way_for_days(stand_in: StandIn, iban: str, ends: str) -> None:
+    data = {"type": "sepa_debit", "sepa_debit": {"iban": iban}}
+    form: Any = {"currency": "eur", "payment_method": None, "payment_method_data": data}
+    asked = {name: value for name, value in a_purchase(**form, expand=["latest_charge"]).items() if value is not None}
+    intents = stand_in.client.v1.payment_intents
+    intent = await intents.create_async(asked)  # type: ignore[arg-type]
+    assert isinstance(intent.latest_charge, stripe.Charge)
+    assert (intent.status, intent.latest_charge.status) == ("processing", "pending")
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        await intents.cancel_async(intent.id)
+    assert refused.value.code == "payment_intent_unexpected_state"
+
+    await stand_in.control("POST", "/clock/advance", {"seconds": 6 * 86_400})
+
+    intent = await intents.retrieve_async(intent.id, {"expand": ["latest_charge"]})
+    assert isinstance(intent.latest_charge, stripe.Charge)
+    is_paid = ends == "succeeded"
+    assert (intent.status, intent.latest_charge.status) == ("succeeded" if is_paid else "requires_payment_method", ends)
+    assert intent.amount_received == (4999 if is_paid else 0)
+
+
+async def test_a_sepa_debit_is_in_euros(stand_in: StandIn) -> None:
+    form = {"amount": "4999", "currency": "usd", "confirm": "true", "return_url": "http://127.0.0.1/back"}
+    debit = {"payment_method_data[type]": "sepa_debit", "payment_method_data[sepa_debit][iban]": "AT611904300234573201"}
+    status, body, _ = await stand_in.post("/v1/payment_intents", {**form, **debit})
+    assert (status, body["error"]["param"]) == (400, "payment_method")

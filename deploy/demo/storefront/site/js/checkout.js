@@ -10,7 +10,7 @@ import { $, el, focus, say, show } from "./dom.js";
 import { chosenCurrency, price } from "./money.js";
 import { CLOSED, dress, trouble } from "./page.js";
 import { forgetPlacing, keyFor, orderLink, placed as rememberPlaced, placing, repeated, settled } from "./placing.js";
-import { failureText } from "./words.js";
+import { failureText, keptUntil } from "./words.js";
 
 const cards = await import(standinUrl ? "./standin-card.js" : "./stripe-element.js");
 
@@ -155,10 +155,9 @@ async function askPayment(answer) {
   const place = el("div", { class: "card-form" }, el("p", { class: "soft" }, "One moment …"));
   const problem = el("div", { class: "notice bad", role: "alert", tabindex: "-1", hidden: true });
   const button = el("button", { type: "submit", class: "main" }, `Pay ${price(order.total_minor, order.currency)}`);
-  const until = new Date(order.reserved_until).toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" });
   const form = el("form", { novalidate: true, "aria-labelledby": "payment-title" },
     el("h2", { id: "payment-title", tabindex: "-1" }, "How would you like to pay?"),
-    el("p", { class: "soft" }, `Order ${order.number}. Your items are reserved until ${until}.`),
+    el("p", { class: "soft" }, `Order ${order.number}. Your items are reserved until ${keptUntil(order)}.`),
     problem, place, button);
   show($("#step"), form);
   focus($("#payment-title"));

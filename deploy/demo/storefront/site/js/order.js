@@ -10,7 +10,7 @@ import { follow } from "./live.js";
 import { price } from "./money.js";
 import { dress } from "./page.js";
 import { isPlacing, keepSubmitted, keepToken, msSinceSubmitted, orderLink, placing, settled, tokenOf } from "./placing.js";
-import { failureText, ORDER, PARCEL } from "./words.js";
+import { failureText, keptUntil, ORDER, PARCEL } from "./words.js";
 
 // Longer than a webhook usually takes; afterwards the page stops promising.
 const CONFIRMING_MS = 90_000;
@@ -67,7 +67,6 @@ function state(order) {
   if (shown === name + failure) return name;
   shown = name + failure;
   const [title, text] = ORDER[name];
-  const until = new Date(order.reserved_until).toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" });
   document.title = `${title} · KCT Menswear`;
   const isOpen = name === "awaiting" || name === "failed";
   $("#state").dataset.state = name;
@@ -75,7 +74,7 @@ function state(order) {
     el("p", { class: "soft" }, `Order ${order.number}`),
     el("h1", { tabindex: "-1" }, title),
     el("p", {}, name === "failed" && failure ? failure : text),
-    isOpen && el("p", { class: "soft" }, `Your items are reserved until ${until}.`),
+    isOpen && el("p", { class: "soft" }, `Your items are reserved until ${keptUntil(order)}.`),
     isOpen && (isPlacing(order.id)
       ? el("a", { class: "main", href: "/checkout" }, name === "failed" ? "Pay with another card" : "Pay now")
       : el("p", { class: "soft" }, "To pay, go back to the window in which you placed the order.")),

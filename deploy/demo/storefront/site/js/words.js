@@ -46,3 +46,10 @@ export const ORDER = {
 };
 
 export const PARCEL = { shipped: "on its way", delivered: "delivered", returned: "came back to us" };
+
+// Until when an order's goods are kept; with the day, unless that is today.
+export function keptUntil({ reserved_until: until }) {
+  const at = new Date(until);
+  const day = at.toDateString() === new Date().toDateString() ? {} : { day: "numeric", month: "short" };
+  return at.toLocaleString(document.documentElement.lang, { ...day, hour: "numeric", minute: "2-digit" });
+}
