@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from deploy.demo.walk import alert, catching_up, decline, expiry, purchase, restart, secure, webhooks
+from deploy.demo.walk import alert, catching_up, decline, expiry, purchase, restart, secure, sending, webhooks
 from deploy.demo.walk.scene import Scene
 
 __all__ = ["STEPS", "Scene", "WalkStep"]
@@ -22,6 +22,7 @@ STEPS = (
     WalkStep("purchase", "A purchase that succeeds", purchase.buy),
     WalkStep("decline", "A card is declined; another one pays", decline.be_declined),
     WalkStep("three_d_secure", "A bank asks its customer first (3-D Secure)", secure.be_asked),
+    WalkStep("sending", "A bank warns of fraud; a person decides, and the order is sent", sending.decide),
     WalkStep("webhooks", "Stripe's events come twice and out of order", webhooks.repeat, ("webhooks", "checkout")),
     WalkStep("catching_up", "Webhooks is away while somebody pays", catching_up.miss, ("webhooks", "checkout")),
     WalkStep("restart", "A process is killed and comes back", restart.kill, ("checkout",)),
