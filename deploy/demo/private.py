@@ -1,5 +1,6 @@
 """A server process of our own: its private folder, its ports, its keeper."""
 
+import atexit
 import json
 import os
 import pwd
@@ -28,6 +29,12 @@ class ServerFailed(Exception):
 
 #: Port → the socket that keeps it for this process, whether or not its server happens to run.
 _kept: dict[int, socket.socket] = {}
+
+
+@atexit.register
+def _let_go() -> None:
+    for each in _kept.values():
+        each.close()
 
 
 def free_ports(count: int) -> list[int]:

@@ -56,7 +56,8 @@ async def record(plan: dict[str, Any]) -> tuple[list[Statement], dict[str, str]]
         placed = await orders.place_order(till, PlaceOrder.model_validate(basket(plan["skus"][0])), key)
         await asyncio.sleep(0.05)
     begin = next(number for number, (query, *_) in enumerate(said) if query.startswith("BEGIN"))
-    own = {"number": placed.order.number, "key": sha256(key).hex(), "intent": "pi_recorded", "sku": plan["skus"][0]}
+    number = placed.whole.order.number
+    own = {"number": number, "key": sha256(key).hex(), "intent": "pi_recorded", "sku": plan["skus"][0]}
     return said[begin:], own
 
 
