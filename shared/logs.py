@@ -72,6 +72,10 @@ class JsonLines(logging.Formatter):
 
 def configure(service: str, level: str = "INFO", instance: str = "", *, stream: TextIO | None = None) -> None:
     """Set up the root logger. Called once, first thing in `__main__`."""
+    # No line of ours says where in the code, in which thread or process it was written, so nobody needs to find out:
+    # docs.python.org/3/howto/logging.html#optimization.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLines(service, instance))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -47,6 +47,8 @@ _KEY_SIGNS = ('"pan"', '"card', "cookie")  # the telling keys that hold none of 
 
 _GAP = "[ \t\u00a0\u2009\u202f\u2010-\u2015-]{0,3}"
 _MANY_DIGITS = re.compile(rf"[0-9](?:{_GAP}[0-9]){{12}}")
+# True wherever the rule above is, at a third of its cost: of what it takes there is no letter in between.
+_MAYBE_MANY_DIGITS = re.compile(r"[0-9][0-9 \t\u00a0\u2009\u202f\u2010-\u2015-]{12}")
 # A UUID, or a trace id's 32 hexadecimal digits, is taken whole first: its digits aren't looked at.
 _DIGITS = re.compile(
     r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32})(?![0-9a-fA-F])"
@@ -63,12 +65,16 @@ def is_surely_clean(line: str) -> bool:
 
     A line with escapes counts as unclean, since they could hide what stands between two digits.
     """
-    return not ("\\" in line or _has_signs(line, _SUSPICIOUS + _KEY_SIGNS) or _MANY_DIGITS.search(line))
+    return not ("\\" in line or _has_signs(line, _SUSPICIOUS + _KEY_SIGNS) or _has_many_digits(line))
 
 
 def _has_signs(text: str, signs: tuple[str, ...]) -> bool:
     lower = text.lower()
-    return any(sign in lower for sign in signs) or _TOKEN_TAIL.search(text) is not None
+    return any(map(lower.__contains__, signs)) or _TOKEN_TAIL.search(text) is not None
+
+
+def _has_many_digits(text: str) -> bool:
+    return _MAYBE_MANY_DIGITS.search(text) is not None and _MANY_DIGITS.search(text) is not None
 
 
 def redact(text: str) -> str:
@@ -76,7 +82,7 @@ def redact(text: str) -> str:
     if _has_signs(text, _SUSPICIOUS):
         for pattern, replacement in _RULES:
             text = pattern.sub(replacement, text)
-    return _DIGITS.sub(_without_cards, text) if _MANY_DIGITS.search(text) else text
+    return _DIGITS.sub(_without_cards, text) if _has_many_digits(text) else text
 
 
 def redact_value(value: Any, key: str = "") -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from shared.metrics import HTTP_IN_PROGRESS
 from shared.settings import ServiceSettings
 from shared.web.address import identify
 from shared.web.errors import errors
@@ -36,7 +37,8 @@ def make_app(
     app = web.Application(middlewares=_middlewares(settings, guards), client_max_size=max_body_bytes)
     app[SETTINGS] = settings
     app[DRAINING] = asyncio.Event()
-    app[RUNNING] = Running()
+    app[RUNNING] = running = Running()
+    HTTP_IN_PROGRESS.set_function(lambda: running.count)
     app.on_response_prepare.append(put_headers)
     app.add_routes(map(_expecting_later, (*health_routes(ready_checks or {}), *routes, *openapi_routes())))
     return app

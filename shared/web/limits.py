@@ -5,6 +5,7 @@ and keeps as many addresses as ever ask: a flood from many would cost both time 
 """
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -131,8 +132,10 @@ async def limit_body(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def _read(request: web.Request) -> None:
+    # A body that is there already, as most are, needs no timer.
+    patience = contextlib.nullcontext() if request.content.is_eof() else asyncio.timeout(BODY_S)
     try:
-        async with asyncio.timeout(BODY_S):
+        async with patience:
             await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(request.client_max_size) from None

@@ -84,6 +84,10 @@ class _Waiting:
     def size(self) -> int:
         return len(self.delivery.body) + ROW_BYTES
 
+    def give_up(self) -> None:
+        if not self.settled.done():
+            self.settled.set_exception(NotStored(retry_after_s=RETRY_AFTER_S))
+
 
 class GroupCommit:
     """The queue and its writers. Open it with `running`."""
@@ -109,13 +113,12 @@ class GroupCommit:
             SHED.inc()
             raise Overloaded(retry_after_s=RETRY_AFTER_S)
         self._rows, self._bytes = self._rows + 1, self._bytes + size
+        end = asyncio.get_running_loop().call_later(self._limits.timeout_s, waiting.give_up)
         try:
             self._put(waiting)
-            async with asyncio.timeout(self._limits.timeout_s):
-                return await waiting.settled
-        except TimeoutError:
-            raise NotStored(retry_after_s=RETRY_AFTER_S) from None
+            return await waiting.settled
         finally:
+            end.cancel()
             self._rows, self._bytes = self._rows - 1, self._bytes - size
 
     def _put(self, waiting: _Waiting) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import orjson
 
 from services.webhooks import domain
-from services.webhooks.actions.counting import EVENTS, type_label
+from services.webhooks.actions.counting import counted_as
 from services.webhooks.store import publishing
 from services.webhooks.store.publishing import Waiting
 from shared import events
@@ -100,4 +100,4 @@ def _count(waiting: list[Waiting], batch: _Sorted, reasons: Mapping[str, str]) -
         elif key in reasons:
             outcome = "refused"
             log.warning("event not taken by the broker", extra={"stripe_event_id": key, "reason": reasons[key]})
-        EVENTS.labels(type=type_label(row.type), outcome=outcome).inc()
+        counted_as(row.type, outcome).inc()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.webhooks import domain
-from services.webhooks.actions.counting import EVENTS, VERSION_MISMATCHES, type_label
+from services.webhooks.actions.counting import VERSION_MISMATCHES, counted_as
 from services.webhooks.actions.group_commit import NotStorable
 from services.webhooks.store.deliveries import Delivery
 from shared import metrics, tracing
@@ -46,7 +46,7 @@ async def receive(store: Store, body: bytes, request: Request, expected: domain.
         try:
             outcome = await store.store(delivery)
         except NotStorable:
-            EVENTS.labels(type=type_label(event.type), outcome="not_storable").inc()
+            counted_as(event.type, "not_storable").inc()
             raise
     _count(delivery, outcome)
     return outcome
@@ -69,7 +69,7 @@ def _delivery(event: domain.StripeEvent, body: bytes, request: Request, expected
 
 def _count(delivery: Delivery, outcome: str) -> None:
     event = delivery.event
-    EVENTS.labels(type=type_label(event.type), outcome=outcome).inc()
+    counted_as(event.type, outcome).inc()
     if outcome not in (delivery.state, "other_mode"):
         return  # it was there before
     if event.created is not None and outcome == delivery.state:

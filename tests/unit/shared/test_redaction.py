@@ -131,6 +131,6 @@ def test_values_of_all_kinds_are_walked_through() -> None:
     "text", ["1 " * 8000, "a.b-" * 4000 + "token", "://a" * 4000, "a_" * 8000 + "_secret_", "token" * 4000, "9" * 16000]
 )
 def test_a_text_made_to_be_slow_is_not(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # not the clock's: other processes may be busy too
     redact(text)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0  # a twentieth of a second, or minutes
