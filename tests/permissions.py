@@ -9,6 +9,7 @@ HEALTH = {
     "GET /healthz": Permission.PUBLIC,
     "GET /readyz": Permission.PUBLIC,
     "GET /openapi.json": Permission.PUBLIC,
+    "GET /reference": Permission.PUBLIC,
 }
 
 

@@ -1,4 +1,4 @@
-"""`GET /openapi.json`: the document, for whoever asks with what he may see. The same holds for the page to read.
+"""`GET /openapi.json` and `/reference`: the document and its page, for whoever asks with what he may see.
 
 Anybody sees what is open to anybody, to customers and to Stripe. What is for our own network or for staff is shown to
 our own network and to staff alone: it tells a stranger where to knock.
@@ -6,14 +6,14 @@ our own network and to staff alone: it tells a stranger where to knock.
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from aiohttp import ETag, hdrs, web
 
 from shared.errors import Forbidden, Unauthorized
-from shared.openapi.describing import Answer, Content, describe
+from shared.openapi.describing import HTML, Answer, Content, describe
 from shared.openapi.document import build
+from shared.openapi.reference import POLICY, render
 from shared.permissions import Permission, permit
 from shared.web.gate import is_internal
 from shared.web.staff import signed_in
@@ -34,12 +34,14 @@ class Reading:
 
 def openapi_routes() -> list[web.RouteDef]:
     """The routes of one app's document; it is made when somebody asks first, and the app complete."""
-    documents: dict[frozenset[Permission], Reading] = {}
+    written: dict[frozenset[Permission], tuple[Reading, Reading]] = {}
 
-    def document(app: web.Application, may_see: frozenset[Permission]) -> Reading:
-        if may_see not in documents:
-            documents[may_see] = _reading(orjson.dumps(build(app, may_see)))
-        return documents[may_see]
+    async def readings(request: web.Request) -> tuple[Reading, Reading]:
+        may_see = await _may_see(request)
+        if may_see not in written:
+            document = build(request.app, may_see)
+            written[may_see] = _reading(orjson.dumps(document)), _reading(render(document).encode())
+        return written[may_see]
 
     @permit(Permission.PUBLIC)
     @describe({200: Answer(Content("application/json"), TAGGED), 304: Answer(headers=TAGGED)})
@@ -48,9 +50,18 @@ def openapi_routes() -> list[web.RouteDef]:
 
         Operations for staff and for our own network are in it only for those who may use them.
         """
-        return _answer(request, document(request.app, await _may_see(request)), "application/json")
+        document, _ = await readings(request)
+        return _answer(request, document, {hdrs.CONTENT_TYPE: "application/json"})
 
-    return [web.get("/openapi.json", openapi)]
+    @permit(Permission.PUBLIC)
+    @describe({200: Answer(HTML, TAGGED), 304: Answer(headers=TAGGED)})
+    async def reference(request: web.Request) -> web.Response:
+        """The same as a page to read."""
+        _, page = await readings(request)
+        headers = {hdrs.CONTENT_TYPE: "text/html; charset=utf-8", "Content-Security-Policy": POLICY}
+        return _answer(request, page, headers)
+
+    return [web.get("/openapi.json", openapi), web.get("/reference", reference)]
 
 
 async def _may_see(request: web.Request) -> frozenset[Permission]:
@@ -67,11 +78,11 @@ def _reading(body: bytes) -> Reading:
     return Reading(body, hashlib.sha256(body).hexdigest()[:20])
 
 
-def _answer(request: web.Request, reading: Reading, content_type: str, **headers: Any) -> web.Response:
+def _answer(request: web.Request, reading: Reading, headers: dict[str, str]) -> web.Response:
     """The body, or 304 for who has it already."""
     asked = request.if_none_match or ()
     has_it = any(each.value in (reading.tag, "*") for each in asked)
-    response = web.Response(status=304) if has_it else web.Response(body=reading.body, content_type=content_type)
+    headers |= {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: VARY}
+    response = web.Response(status=304 if has_it else 200, body=None if has_it else reading.body, headers=headers)
     response.etag = ETag(reading.tag)
-    response.headers.update({hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: VARY, **headers})
     return response

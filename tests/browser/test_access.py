@@ -110,6 +110,12 @@ async def test_an_order_whose_time_is_over(window: Window, backstage):
     await window.is_accessible("expired")
 
 
+async def test_the_reference_of_the_interface(window: Window):
+    for name, url in (("checkout", window.addresses.checkout_url), ("webhooks", window.addresses.webhooks_url)):
+        await window.page.goto(f"{url}/reference")
+        await window.is_accessible(f"{name}'s reference")
+
+
 async def test_the_pages_of_those_who_run_it(window: Window, backstage):
     await backstage.watcher.control("POST", "reset", {})  # axe looks at every row of every table
     await window.order()

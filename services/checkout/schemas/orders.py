@@ -26,17 +26,19 @@ class LineIn(Incoming):
 
 
 class AddressIn(Incoming):
-    name: Text
-    line1: Text
+    name: Text = Field(examples=["Ada Lovelace"])
+    line1: Text = Field(examples=["12 St James Square"])
     line2: Text | None = None
-    city: Text
+    city: Text = Field(examples=["London"])
     region: Text | None = None
-    postal_code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9 -]{2,12}$")]
+    postal_code: Annotated[
+        str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9 -]{2,12}$"), Field(examples=["SW1Y 4JH"])
+    ]
     country: Country
 
 
 class PlaceOrder(Incoming):
-    """POST /v1/orders. There is no amount in it: what an order costs is decided here."""
+    """An order as it is placed. There is no amount in it: what an order costs is decided here."""
 
     email: Email
     locale: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
@@ -66,7 +68,7 @@ class PlaceOrder(Incoming):
 
 
 class AskQuote(Incoming):
-    """POST /v1/quote: what a basket would cost."""
+    """A basket, and where it shall go."""
 
     currency: Currency = "usd"
     lines: Annotated[list[LineIn], Field(min_length=1, max_length=50)]
@@ -212,7 +214,7 @@ class OrderOut(AmountsOut):
 
 
 class PlacedOrder(BaseModel):
-    """The answer to POST /v1/orders: what a page needs to let the customer pay and to look at the order later.
+    """What a page needs to let the customer pay and to look at the order later.
 
     `payment_status` is the PaymentIntent's: with `requires_action` the page goes on with Stripe.js and the client
     secret, with `requires_payment_method` it asks for another card; `payment_failure` says why, after a refusal.

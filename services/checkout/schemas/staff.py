@@ -23,7 +23,7 @@ from services.checkout.domain import (
 from services.checkout.schemas.fields import Incoming, Text
 from services.checkout.schemas.orders import ParcelOut
 
-Reasoned = Annotated[Text, StringConstraints(max_length=500)]
+Reasoned = Annotated[Text, StringConstraints(max_length=500), Field(examples=["the customer asked for it"])]
 # Pieces by the position of their line: {"0": 2} is two pieces of the first line.
 Pieces = dict[
     Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,2})$")], Annotated[int, Field(gt=0, lt=2**31)]
@@ -31,7 +31,7 @@ Pieces = dict[
 
 
 class AdjustStock(Incoming):
-    """POST /v1/staff/stock/{sku}/adjustments. With `preview` nothing is changed."""
+    """A change of what is on hand. With `preview` nothing is changed."""
 
     by: int = Field(ge=-1_000_000, le=1_000_000)
     reason: Annotated[Reason, Field(strict=False), WithJsonSchema({"type": "string", "enum": [*ADJUSTMENTS]})]
@@ -64,7 +64,7 @@ class AdjustedStock(BaseModel):
 
 
 class RefundIn(Incoming):
-    """PUT /v1/staff/orders/{id}/refunds/{refund_id}: all that is left, an amount, or pieces of lines."""
+    """What is given back: all that is left, an amount, or pieces of lines (by position, the first is 0)."""
 
     reason: Reasoned
     amount_minor: int | None = Field(default=None, gt=0)
@@ -91,7 +91,7 @@ class RefundOut(BaseModel):
 
 
 class ReleaseIn(Incoming):
-    """POST /v1/staff/orders/{id}/release: what holds the order has been dealt with."""
+    """What holds the order has been dealt with."""
 
     reason: Reasoned
 
@@ -109,9 +109,9 @@ class StandingOut(BaseModel):
 
 
 class ParcelIn(Incoming):
-    """PUT /v1/staff/orders/{id}/parcels/{parcel_id}: what was packed; without lines, all that is left to send."""
+    """What was packed; without lines, all that is left to send."""
 
-    carrier: Annotated[Text, StringConstraints(max_length=60)]
+    carrier: Annotated[Text, StringConstraints(max_length=60), Field(examples=["DHL"])]
     tracking_number: (
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{2,58}[A-Za-z0-9]$")] | None
     ) = None
@@ -125,7 +125,7 @@ class ParcelIn(Incoming):
 
 
 class ParcelStateIn(Incoming):
-    """PUT /v1/staff/orders/{id}/parcels/{parcel_id}/state"""
+    """What became of a parcel."""
 
     state: Literal["delivered", "returned"]
     reason: Reasoned
@@ -148,7 +148,7 @@ class PiecesOut(BaseModel):
 
 
 class ParcelsOut(BaseModel):
-    """GET /v1/staff/orders/{id}/parcels; `pieces` by line."""
+    """What was sent of an order, and what is left: `pieces` by line."""
 
     payment: str
     fulfilment: str

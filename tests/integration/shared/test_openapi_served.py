@@ -47,3 +47,16 @@ async def test_a_token_that_nobody_knows_opens_nothing(serve):
     for headers in ({"Authorization": "Bearer guess"}, {"Cookie": "kct_staff=guess"}, {"Host": "evil.example"}):
         async with client.get("/openapi.json", headers={**STRANGER, **headers}) as response:
             assert (response.status, "/v1/inside" in (await response.json())["paths"]) == (200, False)
+
+
+async def test_the_page_shows_the_same_and_lets_nothing_foreign_in(serve):
+    client = await serve(an_app())
+    for headers, is_shown in (({}, True), (STRANGER, False)):
+        async with client.get("/reference", headers=headers) as response:
+            page = await response.text()
+            assert (response.status, response.content_type) == (200, "text/html")
+            assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+            assert ("/v1/inside" in page) is is_shown
+            tag = response.headers["ETag"]
+        async with client.get("/reference", headers={**headers, "If-None-Match": tag}) as response:
+            assert response.status == 304
