@@ -18,6 +18,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 class Permission(StrEnum):
     PUBLIC = "public"  # anybody
     ORDER_TOKEN = "order_token"  # noqa: S105  # holder of the order's token; the handler verifies it
+    CUSTOMER = "customer"  # a shopper whom the shop has signed in; the handler verifies its token
     STRIPE_SIGNATURE = "stripe_signature"  # Stripe; the handler verifies the signature on the raw body
     INTERNAL = "internal"  # client address in settings.internal_networks
     STAFF = "staff"  # a signed-in member of staff

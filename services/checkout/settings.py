@@ -1,12 +1,14 @@
 """Settings of checkout; the environment variables are these names in capitals behind CHECKOUT_."""
 
 from datetime import timedelta
+from functools import cached_property
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.checkout.domain.reconciling import Policy
+from shared import shopper_tokens
 from shared.settings import Secret, Secrets, ServiceSettings
 from shared.stripe_client import Mode, require_mode
 from shared.stripe_settings import StripeSettings
@@ -24,6 +26,12 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
     order_token_keys: Secrets
     # The notifier signs the links in mails with its newest; all are verified here.
     link_keys: Secrets
+    # Shops without accounts leave it out: then nobody is signed in. A key set, so that a key can be rotated.
+    customer_keys: str | None = Field(
+        default=None, description="the public keys (JWKS) of the tokens by which the shop says who is signed in"
+    )
+    customer_audience: str = Field(default="kct-checkout", min_length=1, description="whom those tokens are for")
+    customer_token_s: float = Field(default=900, gt=0, description="a token that lives longer is refused")
     reservation_s: float = Field(default=1800, gt=0, description="how long stock is kept for an unpaid order")
     processing_days: float = Field(
         default=14, gt=0, description="how long stock is kept, after the order, for money that is on its way"
@@ -87,6 +95,17 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
             reads=self.reconcile_reads,
             is_shared=self.shares_account,
         )
+
+    @field_validator("customer_keys")
+    @classmethod
+    def _are_public_keys(cls, text: str | None) -> str | None:
+        if text is not None:
+            shopper_tokens.read_keys(text)
+        return text
+
+    @cached_property
+    def shopper_keys(self) -> shopper_tokens.Keys:
+        return shopper_tokens.read_keys(self.customer_keys) if self.customer_keys else {}
 
     def token_keys(self) -> list[str]:
         return [key.get_secret_value() for key in self.order_token_keys]

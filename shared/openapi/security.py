@@ -17,6 +17,12 @@ SCHEMES: Mapping[str, Mapping[str, str]] = {
         "name": "token",
         "description": "The same, as links in mails hold it",
     },
+    "shopperToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A short-lived token by which the shop says who is signed in (`docs/signed-in-shoppers.md`).",
+    },
     "stripeSignature": {
         "type": "apiKey",
         "in": "header",
@@ -35,6 +41,7 @@ SCHEMES: Mapping[str, Mapping[str, str]] = {
 
 _ALTERNATIVES: Mapping[Permission, tuple[str, ...]] = {
     Permission.ORDER_TOKEN: ("orderToken", "orderLink"),
+    Permission.CUSTOMER: ("shopperToken",),
     Permission.STRIPE_SIGNATURE: ("stripeSignature",),
     Permission.STAFF: ("staffSession", "staffCookie"),
 }
@@ -42,6 +49,7 @@ _ALTERNATIVES: Mapping[Permission, tuple[str, ...]] = {
 TAGS: Mapping[Permission, tuple[str, str]] = {
     Permission.PUBLIC: ("Open to everybody", "No credentials."),
     Permission.ORDER_TOKEN: ("For an order's customer", "Whoever holds the order's token."),
+    Permission.CUSTOMER: ("For signed-in shoppers", "With the shop's token for them."),
     Permission.STRIPE_SIGNATURE: ("For Stripe", "Whatever Stripe has signed."),
     Permission.INTERNAL: ("For our own network", "Open to the addresses of the setting `INTERNAL_NETWORKS`."),
     Permission.STAFF: ("For staff", "With a session; some of it takes a right."),

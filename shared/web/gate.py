@@ -41,7 +41,7 @@ async def _check(request: web.Request) -> None:
         await admit(request, handler)
     if permission is Permission.INTERNAL and not is_internal(request):
         raise InternalOnly
-    # PUBLIC is open. ORDER_TOKEN and STRIPE_SIGNATURE are verified by handlers, which know order and body.
+    # PUBLIC is open. ORDER_TOKEN, CUSTOMER and STRIPE_SIGNATURE are verified by handlers, which know order and body.
 
 
 def is_internal(request: web.Request) -> bool:

@@ -9,20 +9,21 @@ from uuid import UUID
 import asyncpg
 
 from services.checkout import domain
-from services.checkout.actions import attempts, payments, pricing, stock
+from services.checkout.actions import attempts, customers, payments, pricing, stock
 from services.checkout.actions.attempts import Confirmation
 from services.checkout.actions.facts import facts
-from services.checkout.domain import CREATE_INTENT, Attempt, Basket, Order, WholeOrder
+from services.checkout.domain import CREATE_INTENT, Attempt, Basket, InProgress, Order, Payer, Shopper, WholeOrder
 from services.checkout.schemas import PlaceOrder
 from services.checkout.settings import CheckoutSettings
+from services.checkout.store import customers as customer_store
 from services.checkout.store import orders as store
 from services.checkout.store import parcels as parcel_store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import ConfirmationRefused, Intent, Stripe, StripeRefused
 from shared import outbox
 from shared.audit import audit
-from shared.db import Connection, Pool
-from shared.errors import Conflict, Invalid
+from shared.db import Connection, Pool, set_context
+from shared.errors import Invalid
 from shared.events import OrderPlaced
 from shared.ids import uuid7
 
@@ -30,13 +31,10 @@ from shared.ids import uuid7
 NUMBER_TRIES = 3
 WAIT_STEP_S = 0.1
 
+CONFIRMED_BY = ("confirmation_token", "payment_method")
+
 # What need not wait for Stripe's event, which says the same later. A refusal does: only the event has its reason whole.
 AT_ONCE = ("succeeded", "processing")
-
-
-class InProgress(Conflict):
-    code = "in_progress"
-    title = "The first request with this Idempotency-Key is still running"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Till:
     settings: CheckoutSettings
 
 
-async def place_order(till: Till, wanted: PlaceOrder, key: str) -> Placed:
+async def place_order(till: Till, wanted: PlaceOrder, key: str, shopper: Shopper | None = None) -> Placed:
     """Places the order that the key stands for, once; safe to repeat at any point with the same key and body.
 
     The order, its reservation and the attempt are committed before Stripe is called. A repeat finds what the first
@@ -67,8 +65,9 @@ async def place_order(till: Till, wanted: PlaceOrder, key: str) -> Placed:
     _check_confirmation(till.settings, wanted)
     till.stripe.require_room()
     key_sha256 = domain.sha256(key)
-    fingerprint = domain.sha256(wanted.as_text())
-    order_id, is_replay = await _claim_or_find(till, wanted, key_sha256, fingerprint)
+    fingerprint = domain.sha256(wanted.as_text() + (str(shopper.id) if shopper else ""))
+    payer = await _payer(till, wanted, key_sha256, shopper)
+    order_id, is_replay = await _claim_or_find(till, wanted, payer, (key_sha256, fingerprint))
     intent = await _intent_of(till, order_id, is_replay=is_replay)
     whole = await look_at(till.pool, order_id)
     if intent.payment.status in AT_ONCE and whole.order.payment in domain.RESERVING:
@@ -91,13 +90,27 @@ async def select_whole(conn: Connection, order_id: UUID) -> WholeOrder:
     return WholeOrder(order, lines, await parcel_store.select_parcels(conn, order_id))
 
 
-async def _claim_or_find(till: Till, wanted: PlaceOrder, key_sha256: bytes, fingerprint: bytes) -> tuple[UUID, bool]:
+async def _payer(till: Till, wanted: PlaceOrder, key_sha256: bytes, shopper: Shopper | None) -> Payer | None:
+    """A repeat asks nothing anew: its order was written with what was true then, and the card may be gone since."""
+    if shopper is None:
+        return None
+    async with till.pool.request(idempotency_key=key_sha256.hex()) as conn:
+        is_known = await store.find_claim(conn, key_sha256) is not None
+    if is_known:
+        return Payer(shopper)
+    return await customers.payer_of(till.pool, till.stripe, till.settings, shopper, wanted)
+
+
+async def _claim_or_find(
+    till: Till, wanted: PlaceOrder, payer: Payer | None, key: tuple[bytes, bytes]
+) -> tuple[UUID, bool]:
+    key_sha256, fingerprint = key
     for tries_left in reversed(range(NUMBER_TRIES)):
         order_id = uuid7()
         try:
             async with till.pool.request(order_id=order_id, idempotency_key=key_sha256.hex()) as conn:
                 if await store.claim_key(conn, key_sha256, fingerprint, order_id):
-                    await _write_order(conn, till.settings, wanted, order_id)
+                    await _write_order(conn, till.settings, wanted, order_id, payer)
                     return order_id, False
                 claim = await store.select_claim(conn, key_sha256)
         except asyncpg.UniqueViolationError as error:
@@ -110,7 +123,9 @@ async def _claim_or_find(till: Till, wanted: PlaceOrder, key_sha256: bytes, fing
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: PlaceOrder, order_id: UUID) -> None:
+async def _write_order(
+    conn: Connection, settings: CheckoutSettings, wanted: PlaceOrder, order_id: UUID, payer: Payer | None
+) -> None:
     """Prices, reserves and records, in the transaction that claimed the key."""
     quote = await pricing.price(conn, _basket(wanted))
     domain.check_expected(quote.parts, wanted.expected_total_minor)
@@ -128,11 +143,17 @@ async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: Pla
         reserved_until=now + timedelta(seconds=settings.reservation_s),
         placed_at=now,
         parts=parts,
+        customer_id=payer.shopper.id if payer else None,
     )
+    if payer is not None:
+        await set_context(conn, "customer_id", payer.shopper.id)
+        await customer_store.insert_customer(conn, payer.shopper)
     await stock.reserve(conn, order.id, lines)
     await store.insert_order(conn, order)
     await store.insert_lines(conn, order.id, lines)
-    attempt = attempts.to_create(order, uuid7(), now, _confirmation(wanted))
+    if payer is not None and payer.consent is not None:
+        await customers.record_consent(conn, order, payer.consent)
+    attempt = attempts.to_create(order, uuid7(), now, _confirmation(wanted), payer)
     await payment_store.insert_attempt(conn, attempt, settings.attempt_lease_s)
     await store.insert_timeline(conn, order.id, "placed", actor="customer")
     await audit(conn, actor="customer", action="order.place", subject=f"order {order.id}")
@@ -141,17 +162,25 @@ async def _write_order(conn: Connection, settings: CheckoutSettings, wanted: Pla
 
 def _check_confirmation(settings: CheckoutSettings, wanted: PlaceOrder) -> None:
     """Where a bank sends the customer back to must be a page of the shop, or anybody could have him sent anywhere."""
-    if (wanted.confirmation_token is None) != (wanted.return_url is None):
+    given = [name for name in CONFIRMED_BY if getattr(wanted, name) is not None]
+    if len(given) > 1:
+        raise Invalid("give a confirmation_token or a saved payment_method", field="payment_method")
+    if len(given) != (wanted.return_url is not None):
         missing = "return_url" if wanted.return_url is None else "confirmation_token"
-        raise Invalid("confirmation_token and return_url come together or not at all", field=missing)
+        raise Invalid("a confirmation_token or payment_method comes with a return_url", field=missing)
+    if wanted.save_payment_method and (wanted.payment_method or not wanted.consent_version):
+        raise Invalid(
+            "give the version of the text that the shopper agreed to, and a new card", field="consent_version"
+        )
     if wanted.return_url is not None and wanted.return_origin() not in settings.cors_origins:
         raise Invalid("this is no page of the shop: its origin is not among the allowed ones", field="return_url")
 
 
 def _confirmation(wanted: PlaceOrder) -> Confirmation | None:
-    if wanted.confirmation_token is None or wanted.return_url is None:
+    if wanted.return_url is None:
         return None
-    return Confirmation(wanted.confirmation_token, wanted.return_url)
+    given = {name: getattr(wanted, name) for name in CONFIRMED_BY}
+    return Confirmation({name: value for name, value in given.items() if value is not None}, wanted.return_url)
 
 
 def _basket(wanted: PlaceOrder) -> Basket:

@@ -40,6 +40,8 @@ async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
 
     After ConfirmationRefused there is a new attempt, without the confirmation, for whoever takes its lease.
     """
+    if attempt.confirms and datetime.now(UTC) - attempt.created_at > attempts.KEY_IS_GOOD_FOR:
+        return await find_intent(pool, stripe, attempt)
     try:
         intent = await _create_or_find(stripe, attempt)
     except StoredError:

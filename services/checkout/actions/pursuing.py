@@ -39,7 +39,7 @@ async def pursue(till: Till, pursued: Pursued) -> None:
 async def _ask(till: Till, pursued: Pursued) -> RefundSnapshot | None:
     """The refund; None when the key can no longer tell and there is none."""
     attempt = pursued.attempt
-    is_key_good = datetime.now(UTC) - attempt.created_at < refunds.KEY_IS_GOOD_FOR
+    is_key_good = datetime.now(UTC) - attempt.created_at < attempts.KEY_IS_GOOD_FOR
     if attempt.state == "unknown" and not is_key_good:
         return await _find(till, pursued.refund)
     try:

@@ -6,7 +6,7 @@ same key is asked again, and once Stripe may have forgotten the key, the payment
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.checkout import domain
@@ -44,9 +44,6 @@ _OF_STRIPE = uuid5(NAMESPACE_URL, "urn:kct:stripe-refund")
 
 AUTOMATIC = "checkout"  # the actor of refunds that nobody asked for
 DASHBOARD = "stripe dashboard"
-
-# Stripe keeps a key for at least 24 hours; an hour less, since it is their clock.
-KEY_IS_GOOD_FOR = timedelta(hours=23)
 
 
 async def request(conn: Connection, order_id: UUID, wanted: RefundWanted, actor: str) -> Refund:

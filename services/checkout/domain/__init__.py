@@ -1,11 +1,19 @@
 """What an order is, what it costs and how it may move. Pure: the clock, ids and prices are arguments."""
 
 from services.checkout.domain.catalogue import Difference, Fields, Known, Row, compare
+from services.checkout.domain.customers import (
+    CREATE_CUSTOMER,
+    DETACH_METHOD,
+    CustomerAttempt,
+    Payer,
+    SavedCard,
+    Shopper,
+)
 from services.checkout.domain.disputes import Dispute, gravest, is_news
 from services.checkout.domain.failures import CATEGORIES, failure_category, told_as
 from services.checkout.domain.fraud import FraudWarning
 from services.checkout.domain.holds import Income, NothingToRelease, hold_of, is_the_price
-from services.checkout.domain.idempotency import KeyReused, sha256
+from services.checkout.domain.idempotency import InProgress, KeyReused, sha256
 from services.checkout.domain.ledger import (
     Account,
     BalanceTransaction,
@@ -111,8 +119,10 @@ __all__ = [
     "ADJUSTMENTS",
     "CANCEL_INTENT",
     "CATEGORIES",
+    "CREATE_CUSTOMER",
     "CREATE_INTENT",
     "CREATE_REFUND",
+    "DETACH_METHOD",
     "DISPUTE_MOVES",
     "ENDED_BADLY",
     "FULFILMENT_MOVES",
@@ -137,6 +147,7 @@ __all__ = [
     "Changed",
     "ChargeDisputed",
     "Crossing",
+    "CustomerAttempt",
     "Difference",
     "Dispute",
     "DisputeState",
@@ -146,6 +157,7 @@ __all__ = [
     "Fulfilment",
     "Hold",
     "IllegalMove",
+    "InProgress",
     "Income",
     "KeyReused",
     "Known",
@@ -169,6 +181,7 @@ __all__ = [
     "ParcelState",
     "ParcelWanted",
     "Parts",
+    "Payer",
     "PaymentState",
     "PriceChanged",
     "Quote",
@@ -183,6 +196,8 @@ __all__ = [
     "RegionalRate",
     "Resync",
     "Row",
+    "SavedCard",
+    "Shopper",
     "Stock",
     "Tally",
     "Tax",

@@ -36,6 +36,7 @@ class Order:
     fulfilment: Fulfilment = Fulfilment.NONE
     dispute: DisputeState = DisputeState.NONE
     refunded_minor: int = 0  # of the payment that settled it
+    customer_id: UUID | None = None  # of a signed-in shopper
 
     @property
     def refunded(self) -> Money:

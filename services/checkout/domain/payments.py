@@ -35,7 +35,7 @@ class Attempt:
 
     @property
     def confirms(self) -> bool:
-        """Whether it takes the money at once, with a ConfirmationToken."""
+        """Whether it takes the money at once, with a ConfirmationToken or a saved card."""
         return self.request.get("confirm") is True
 
 

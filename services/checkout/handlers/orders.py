@@ -11,8 +11,9 @@ from aiohttp import web
 from services.checkout import pages
 from services.checkout.actions import catalogue, orders, payments, pricing
 from services.checkout.actions.live import Live, TooManyWatch, Watch
-from services.checkout.actions.orders import InProgress, Placed, Till
-from services.checkout.domain import KeyReused, NotServed, OutOfStock, PriceChanged, WholeOrder
+from services.checkout.actions.orders import Placed, Till
+from services.checkout.domain import InProgress, KeyReused, NotServed, OutOfStock, PriceChanged, WholeOrder
+from services.checkout.handlers.customers import SIGN_IN_PROBLEMS, require_signed_in, signed_in
 from services.checkout.handlers.keys import LIVE, TILL
 from services.checkout.handlers.parameters import CURRENCY, IDEMPOTENCY_KEY, LAST_EVENT_ID, ORDER_ID
 from services.checkout.schemas import AskQuote, OrderOut, PlacedOrder, PlaceOrder, ProductsOut, QuoteOut
@@ -72,18 +73,21 @@ async def quote(request: web.Request) -> web.Response:
     {201: Answer(PlacedOrder, {"Idempotent-Replayed": "`true` where the order was there before"})},
     takes=PlaceOrder,
     asks=(IDEMPOTENCY_KEY,),
-    problems=(NotServed, PriceChanged, OutOfStock, KeyReused, InProgress, *PAYMENT_PROBLEMS),
+    problems=(NotServed, PriceChanged, OutOfStock, KeyReused, InProgress, *SIGN_IN_PROBLEMS, *PAYMENT_PROBLEMS),
 )
 async def place_order(request: web.Request) -> web.Response:
     """Places an order and prepares its payment.
 
     The price is ours. Confirm the PaymentIntent with Stripe.js and the `client_secret`. On 503, on a timeout and on 409
     `in_progress` send the same request with the same `Idempotency-Key` again: it can't order twice.
+
+    A shopper who is signed in comes with the shop's token for him; keeping a card or paying with a kept one takes that.
     """
     key = IDEMPOTENCY_KEY.of(request)
     wanted = await parse(request, PlaceOrder)
     till = request.app[TILL]
-    placed = await orders.place_order(till, wanted, key)
+    shopper = require_signed_in(request) if wanted.needs_sign_in() else signed_in(request)
+    placed = await orders.place_order(till, wanted, key, shopper)
     headers = {"Idempotent-Replayed": "true"} if placed.is_replay else None
     answer = _placed(till, placed)
     response = reply(answer, status=201, headers=headers)

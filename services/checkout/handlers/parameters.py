@@ -1,6 +1,15 @@
 """Parameters of checkout's routes: they are read and documented by these."""
 
-from services.checkout.schemas import Currency, EventId, IdempotencyKey, OrderId, ParcelId, RefundId, Sku
+from services.checkout.schemas import (
+    Currency,
+    EventId,
+    IdempotencyKey,
+    OrderId,
+    ParcelId,
+    PaymentMethodId,
+    RefundId,
+    Sku,
+)
 from shared.errors import BadRequest, NotFound
 from shared.openapi import Header, Path, Query
 from shared.web import MalformedId
@@ -15,6 +24,7 @@ CURRENCY = Query("currency", Currency, default="usd")
 IDEMPOTENCY_KEY = Header("Idempotency-Key", IdempotencyKey, wrong=KeyRequired)
 LAST_EVENT_ID = Header("Last-Event-ID", EventId, is_required=False)
 ORDER_ID = Path("id", OrderId, wrong=MalformedId)
+PAYMENT_METHOD = Path("id", PaymentMethodId, wrong=NotFound)
 PARCEL_ID = Path("parcel_id", ParcelId, wrong=MalformedId)
 REFUND_ID = Path("refund_id", RefundId, wrong=MalformedId)
 SKU = Path("sku", Sku, wrong=NotFound)

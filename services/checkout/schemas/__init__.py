@@ -1,7 +1,17 @@
 """HTTP bodies of checkout, in and out."""
 
 from services.checkout.schemas.catalogue import ProductOut, ProductsOut, VariantOut
-from services.checkout.schemas.fields import Currency, EventId, IdempotencyKey, OrderId, ParcelId, RefundId, Sku
+from services.checkout.schemas.customers import SavedCardsOut
+from services.checkout.schemas.fields import (
+    Currency,
+    EventId,
+    IdempotencyKey,
+    OrderId,
+    ParcelId,
+    PaymentMethodId,
+    RefundId,
+    Sku,
+)
 from services.checkout.schemas.orders import AskQuote, OrderOut, ParcelOut, PlacedOrder, PlaceOrder, QuoteOut
 from services.checkout.schemas.staff import (
     AdjustedStock,
@@ -29,6 +39,7 @@ __all__ = [
     "ParcelOut",
     "ParcelStateIn",
     "ParcelsOut",
+    "PaymentMethodId",
     "PlaceOrder",
     "PlacedOrder",
     "ProductOut",
@@ -38,6 +49,7 @@ __all__ = [
     "RefundIn",
     "RefundOut",
     "ReleaseIn",
+    "SavedCardsOut",
     "Sku",
     "StandingOut",
     "VariantOut",

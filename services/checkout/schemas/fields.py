@@ -28,6 +28,9 @@ Email = Annotated[
 ]
 Currency = Annotated[str, StringConstraints(pattern=f"^({'|'.join(sorted(EXPONENTS))})$"), Field(examples=["usd"])]
 ConfirmationToken = Annotated[str, StringConstraints(pattern=r"^ctoken_[A-Za-z0-9]{1,200}$")]
+PaymentMethodId = Annotated[
+    str, StringConstraints(pattern=r"^pm_[A-Za-z0-9]{1,200}$"), Field(examples=["pm_1Sx2Fa4k9LmNoPqR"])
+]
 # With a path, or nothing behind the host; no user name, backslash or blank in which another host could hide.
 PageUrl = Annotated[
     str, StringConstraints(max_length=2000, pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[!-\[\]-~]*)?$")

@@ -14,6 +14,7 @@ from services.checkout.schemas.fields import (
     Email,
     Incoming,
     PageUrl,
+    PaymentMethodId,
     ShippingMethod,
     Sku,
     Text,
@@ -37,6 +38,17 @@ class AddressIn(Incoming):
     country: Country
 
 
+OPTIONAL = (
+    "shipping_method",
+    "expected_total_minor",
+    "confirmation_token",
+    "payment_method",
+    "save_payment_method",
+    "consent_version",
+    "return_url",
+)
+
+
 class PlaceOrder(Incoming):
     """An order as it is placed. There is no amount in it: what an order costs is decided here."""
 
@@ -51,6 +63,11 @@ class PlaceOrder(Incoming):
 
     # To pay in the same step: made by Stripe.js from what was typed, good for one use.
     confirmation_token: ConfirmationToken | None = None
+    # Or a saved card of the shopper who is signed in.
+    payment_method: PaymentMethodId | None = None
+    # Whether the new card is kept for the shopper who is signed in, and the version of the text that he agreed to.
+    save_payment_method: bool = False
+    consent_version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,60}$")] | None = None
     # Where a bank sends the customer back to: a page of the shop.
     return_url: PageUrl | None = None
 
@@ -60,8 +77,15 @@ class PlaceOrder(Incoming):
 
     def as_text(self) -> str:
         """What tells one order from another under the same key. What isn't given leaves it as it always was."""
-        optional = ("shipping_method", "expected_total_minor", "confirmation_token", "return_url")
-        return self.model_dump_json(exclude={name for name in optional if getattr(self, name) is None})
+        return self.model_dump_json(exclude={name for name in OPTIONAL if not self._is_given(name)})
+
+    def _is_given(self, name: str) -> bool:
+        given = getattr(self, name)
+        return given is not None and given is not False
+
+    def needs_sign_in(self) -> bool:
+        """Whether it is about saved cards."""
+        return self.save_payment_method or self.payment_method is not None
 
     def wanted(self) -> list[Wanted]:
         return [Wanted(line.sku, line.quantity) for line in self.lines]

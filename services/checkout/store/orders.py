@@ -38,9 +38,15 @@ async def claim_key(conn: Connection, key_sha256: bytes, fingerprint: bytes, ord
 
 
 async def select_claim(conn: Connection, key_sha256: bytes) -> Claim:
+    claim = await find_claim(conn, key_sha256)
+    assert claim is not None  # the insert that this follows found it
+    return claim
+
+
+async def find_claim(conn: Connection, key_sha256: bytes) -> Claim | None:
+    """What the key was used for, if it was."""
     row = await conn.fetchrow("SELECT order_id, fingerprint FROM idempotency_keys WHERE key_sha256 = $1", key_sha256)
-    assert row is not None  # the insert that this follows found it
-    return Claim(**row)
+    return None if row is None else Claim(**row)
 
 
 async def delete_old_keys(conn: Connection, keep_days: int) -> int:
@@ -60,8 +66,9 @@ async def insert_order(conn: Connection, order: Order) -> None:
         """
         INSERT INTO orders (id, number, email, locale, currency, total_minor, shipping_address,
                             reserved_until, expiry_due_at, placed_at, subtotal_minor, shipping_minor, tax_minor,
-                            tax_added_minor, shipping_tax_minor, shipping_tax_included, shipping_method, shipping_name)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                            tax_added_minor, shipping_tax_minor, shipping_tax_included, shipping_method, shipping_name,
+                            customer_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         """,
         order.id,
         order.number,
@@ -80,6 +87,7 @@ async def insert_order(conn: Connection, order: Order) -> None:
         order.parts.shipping_tax.rate.is_included,
         order.parts.shipping_method,
         order.parts.shipping_name,
+        order.customer_id,
     )
 
 
@@ -244,6 +252,7 @@ def _order(row: asyncpg.Record | None, order_id: UUID) -> Order:
         fulfilment=Fulfilment(row["fulfilment"]),
         dispute=DisputeState(row["dispute"]),
         refunded_minor=row["refunded_minor"],
+        customer_id=row["customer_id"],
         parts=_parts(row),
     )
 

@@ -13,6 +13,8 @@ EXPECTED = {
     "GET /v1/orders/{id}": Permission.ORDER_TOKEN,
     "GET /v1/orders/{id}/events": Permission.ORDER_TOKEN,
     "GET /orders/{id}": Permission.ORDER_TOKEN,
+    "GET /v1/payment-methods": Permission.CUSTOMER,
+    "DELETE /v1/payment-methods/{id}": Permission.CUSTOMER,
     "POST /v1/staff/stock/{sku}/adjustments": Permission.STAFF,
     "PUT /v1/staff/orders/{id}/refunds/{refund_id}": Permission.STAFF,
     "POST /v1/staff/orders/{id}/release": Permission.STAFF,

@@ -1,0 +1,42 @@
+"""Customers and their saved cards at Stripe. Errors are those of `outcomes`."""
+
+from typing import Any, cast
+
+import stripe
+
+from services.checkout.domain import CustomerAttempt, SavedCard
+from services.checkout.stripe_api.outcomes import translated
+
+
+class Customers:
+    """What checkout needs of them."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._v1 = client.v1
+
+    async def create(self, attempt: CustomerAttempt) -> str:
+        """Makes the customer, or finds the one that an earlier try with this key made; its id."""
+        params = cast("stripe.params.CustomerCreateParams", dict(attempt.request))
+        with translated():
+            return (await self._v1.customers.create_async(params, {"idempotency_key": str(attempt.id)})).id
+
+    async def list_cards(self, stripe_customer_id: str) -> list[SavedCard]:
+        """All cards that are kept for the customer, the newest first."""
+        with translated():
+            page = await self._v1.customers.payment_methods.list_async(
+                stripe_customer_id, {"type": "card", "limit": 100}
+            )
+            return [_card(method) async for method in page.auto_paging_iter()]
+
+    async def detach(self, attempt: CustomerAttempt) -> None:
+        """Lets go of a card: it can be used with nobody any more. StripeRefused: it was let go of before."""
+        assert attempt.payment_method_id is not None
+        key: Any = {"idempotency_key": str(attempt.id)}
+        with translated():
+            await self._v1.payment_methods.detach_async(attempt.payment_method_id, {}, key)
+
+
+def _card(method: stripe.PaymentMethod) -> SavedCard:
+    card = method.card
+    assert card is not None  # no other type was asked for
+    return SavedCard(method.id, card.brand, card.last4, card.exp_month, card.exp_year)
