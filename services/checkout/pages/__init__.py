@@ -61,10 +61,13 @@ def order_status(shop_name: str, whole: WholeOrder) -> str:
 
 
 def _standing(order: Order) -> tuple[str, str]:
-    """Title and text: what was given back says more than what was sent, and a hold more than either."""
+    """Title and text: that all was given back says more than what was sent, a part of it less; a hold more than any."""
     if order.hold != "none":
         return HELD
-    return GIVEN_BACK.get(payment_reading(order)) or SENT.get(order.fulfilment) or STATUS[order.payment]
+    paid = payment_reading(order)
+    if paid != "refunded" and order.fulfilment in SENT:
+        return SENT[order.fulfilment]
+    return GIVEN_BACK.get(paid, STATUS[order.payment])
 
 
 def _sent(parcel: Parcel, whole: WholeOrder) -> tuple[str, str]:

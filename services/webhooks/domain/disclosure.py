@@ -21,7 +21,8 @@ SHOWN = frozenset(
         "decline_code", "advice_code", "network_decline_code", "network_advice_code", "network_status",
         "outcome_type", "risk_level", "seller_message_code", "capture_method", "confirmation_method",
         "cancellation_reason", "payment_method_types", "setup_future_usage", "requested_by_type", "canceled_at",
-        "failure_code", "outcome", "account", "context", "order_id", "attempt_id", "traceparent",
+        "failure_code", "outcome", "account", "context", "order_id", "attempt_id", "traceparent", "fraud_type",
+        "closed_reason", "opened_reason",
     }
 )  # fmt: skip
 # What is about a card or a person is hidden whole, whatever it holds; its fields' names stay.

@@ -200,8 +200,8 @@ async def test_a_parcel_and_a_refund_of_the_same_pieces_at_once(checkout, stripe
         assert (isinstance(outcomes[1], Refund), tuple(row)) == (True, (2, 0))
 
 
-async def _both_looked_before_either_wrote(clean, owner, placed) -> list[Any]:
-    """A parcel and a refund of both pieces, by a program that takes no lock on the order."""
+async def _both_looked_before_either_wrote(clean, placed, other: str) -> list[Any]:
+    """A parcel of both pieces, and another one or a refund of them; by a program that takes no lock on the order."""
     barrier = asyncio.Barrier(2)
 
     async def naive(table: str) -> None:
@@ -218,7 +218,7 @@ async def _both_looked_before_either_wrote(clean, owner, placed) -> list[Any]:
         finally:
             await conn.close()
 
-    return await asyncio.gather(naive("parcels"), naive("refunds"), return_exceptions=True)
+    return await asyncio.gather(naive("parcels"), naive(other), return_exceptions=True)
 
 
 async def _insert_parcel(conn, placed) -> None:
@@ -264,15 +264,19 @@ async def unguarded(owner):
         await owner.execute(f"ALTER TABLE checkout.{table} ENABLE TRIGGER within_order")
 
 
-async def test_without_the_guard_refunded_pieces_are_sent(checkout, stripe, clean, owner, unguarded):
+@pytest.mark.parametrize("other", ["parcels", "refunds"])
+async def test_without_the_guard_pieces_are_sent_twice_or_after_their_refund(
+    checkout, stripe, clean, owner, unguarded, other
+):
     placed = await a_paid_order(checkout, stripe)
-    assert await _both_looked_before_either_wrote(clean, owner, placed) == [None, None]
+    assert await _both_looked_before_either_wrote(clean, placed, other) == [None, None]
     assert await owner.fetchval("SELECT sent + withdrawn - ordered FROM checkout.order_pieces") == 2
 
 
-async def test_with_the_guard_they_are_not(checkout, stripe, clean, owner):
+@pytest.mark.parametrize("other", ["parcels", "refunds"])
+async def test_with_the_guard_they_are_not(checkout, stripe, clean, owner, other):
     placed = await a_paid_order(checkout, stripe)
-    outcomes = await _both_looked_before_either_wrote(clean, owner, placed)
+    outcomes = await _both_looked_before_either_wrote(clean, placed, other)
     [refused] = [outcome for outcome in outcomes if outcome is not None]
     assert isinstance(refused, asyncpg.CheckViolationError)
     assert refused.constraint_name == "pieces_at_most_ordered"

@@ -40,6 +40,9 @@ BREAKS = {
     " INSERT INTO checkout.parcel_lines SELECT id, order_id, 0, 2 FROM checkout.parcels",
     "stock_reserved_equals_open_orders": "UPDATE checkout.stock SET on_hand = 3, reserved = 2",
     "mail_paid_orders_are_confirmed": "UPDATE checkout.orders SET paid_at = now() - interval '1 hour'",
+    "orders_held_are_known": "UPDATE checkout.orders SET hold = 'review';"
+    " INSERT INTO checkout.order_timeline (id, order_id, at, what, actor)"
+    " SELECT gen_random_uuid(), id, now() - interval '1 hour', 'held', 'x' FROM checkout.orders",
     "events_are_published": "INSERT INTO notifier.outbox (id, type, body, staged_at)"
     " VALUES (gen_random_uuid(), 'x', 'x', now() - interval '1 hour')",
 }

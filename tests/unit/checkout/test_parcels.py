@@ -105,6 +105,23 @@ def test_the_whole_table_of_a_parcels_moves():
                 domain.moved(domain.PARCEL_MOVES, at, to)
 
 
+def test_the_whole_table_of_where_an_orders_goods_may_go():
+    legal = {
+        "none": {"part_shipped", "shipped", "cancelled"},
+        "part_shipped": {"shipped", "delivered", "returned"},
+        "shipped": {"part_shipped", "delivered", "returned"},
+        "delivered": {"part_shipped", "returned"},
+        "returned": {"part_shipped", "shipped"},
+        "cancelled": set(),
+    }
+    for at, to in product(Fulfilment, Fulfilment):
+        if to in legal[at]:
+            assert domain.moved(FULFILMENT_MOVES, at, to) is to
+        else:
+            with pytest.raises(IllegalMove):
+                domain.moved(FULFILMENT_MOVES, at, to)
+
+
 def test_the_same_id_is_the_same_parcel_and_never_another():
     known = a_parcel()
     assert domain.same_parcel(known, known.order_id, ParcelWanted(ID, "UPS", "1Z999")) is known

@@ -7,6 +7,11 @@ function amount(label, minor, currency) {
   return el("p", { class: "part soft" }, el("span", {}, label), el("span", {}, price(minor, currency)));
 }
 
+// What was given back of an order, if anything was.
+export function givenBack(order) {
+  return order.refunded_minor > 0 && amount("Given back", order.refunded_minor, order.currency);
+}
+
 export function parts(amounts) {
   const contained = amounts.tax_minor - amounts.tax_added_minor;
   return [

@@ -1,6 +1,6 @@
 // An order by its link: how it stands, live; after a payment that failed, the way back to the till.
 
-import { parts } from "./amounts.js";
+import { givenBack, parts } from "./amounts.js";
 import * as api from "./api.js";
 import * as basket from "./basket.js";
 import { forgetAddress } from "./address.js";
@@ -32,7 +32,8 @@ function lines(order) {
       el("div", { class: "what" }, el("strong", {}, line.name), el("span", { class: "soft" }, `${line.quantity} × ${line.variant}`)),
       el("span", { class: "sum" }, price(line.line_total_minor, order.currency))))),
     parts(order),
-    el("p", { class: "total" }, el("span", {}, "Total"), el("strong", {}, price(order.total_minor, order.currency))));
+    el("p", { class: "total" }, el("span", {}, "Total"), el("strong", {}, price(order.total_minor, order.currency))),
+    givenBack(order));
 }
 
 function parcels(order) {
@@ -58,6 +59,7 @@ function stateOf(order) {
   if (order.payment === "failed" && isConfirming) return "confirming"; // an earlier card's refusal
   if (order.payment === "awaiting" && isConfirming) return "confirming";
   if (order.payment === "awaiting" && failure) return "failed";
+  if (order.payment === "paid" && order.refunded_minor >= order.total_minor) return "refunded";
   if (order.payment === "paid" && Object.hasOwn(ORDER, order.fulfilment)) return order.fulfilment;
   return Object.hasOwn(ORDER, order.payment) ? order.payment : "processing";
 }

@@ -41,7 +41,7 @@ export const ORDER = {
   shipped: ["On its way", "Your order has been handed to the carrier."],
   delivered: ["Delivered", "The carrier says that your order has arrived. Enjoy it!"],
   returned: ["Returned", "What we sent you has come back to us."],
-  cancelled: ["Refunded", "We have given back your payment; your bank may need 5 to 10 days to show it."],
+  refunded: ["Refunded", "We have given back your payment; your bank may need 5 to 10 days to show it."],
   held: ["We are checking your payment", "Something about it needs a look by a person. We will write to you; please don't pay again."],
 };
 
