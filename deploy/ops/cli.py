@@ -6,7 +6,18 @@ import sys
 
 import asyncpg
 
-from deploy.ops import bans, catalogue, dead_letters, events, parcels, refunds, staff_session, stock, webhook_secrets
+from deploy.ops import (
+    bans,
+    catalogue,
+    dead_letters,
+    events,
+    parcels,
+    reconcile,
+    refunds,
+    staff_session,
+    stock,
+    webhook_secrets,
+)
 from deploy.ops.settings import OpsSettings
 from deploy.ops.unreadable import Unreadable
 from services.checkout.actions.importing import ImportRefused
@@ -32,6 +43,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.ops", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for module in (catalogue, stock, refunds, parcels, dead_letters, events, bans, webhook_secrets, staff_session):
+    for module in (
+        catalogue,
+        stock,
+        refunds,
+        parcels,
+        reconcile,
+        dead_letters,
+        events,
+        bans,
+        webhook_secrets,
+        staff_session,
+    ):
         module.add_to(commands)
     return parser

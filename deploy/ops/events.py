@@ -53,10 +53,10 @@ def _selection(arguments: argparse.Namespace) -> Selection:
     if not (arguments.event or arguments.type or arguments.since or arguments.failed):
         raise Invalid("say which: --event, --type, --since (and --until), or --failed for all that failed")
     states = tuple(arguments.state or (STATES if arguments.event else ("failed",)))
-    return Selection(states, arguments.event, arguments.type, _moment(arguments.since), _moment(arguments.until))
+    return Selection(states, arguments.event, arguments.type, moment(arguments.since), moment(arguments.until))
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
     """ISO 8601; without a zone it is UTC."""
     if text is None:
         return None

@@ -74,8 +74,9 @@ async def reconcile(reconciler: Reconciler) -> int:
 FINDINGS = metrics.gauge(
     "checkout_reconciliation_findings", "What reconciliation found and a person has to look at, by kind.", ("kind",)
 )
-FINISHED = metrics.gauge(
-    "checkout_reconciliation_last_finished_timestamp_seconds", "When everything was last compared with Stripe."
+AGE = metrics.gauge(
+    "checkout_reconciliation_age_seconds",
+    "How long ago a comparison with Stripe came to its end, or the first one was begun.",
 )
 
 
@@ -83,11 +84,11 @@ async def measure_reconciliation(pool: Pool) -> int:
     """Sets the gauges of reconciliation, in every process alike: all read the same rows."""
     async with pool.worker() as conn:
         counted = await finding_store.count_open_findings(conn)
-        last = (await reconciliations.select_standing(conn)).last
+        standing = await reconciliations.select_standing(conn)
     for kind in Difference:
         FINDINGS.labels(kind=kind.value).set(counted.get(kind, 0))
-    if last is not None and last.finished_at is not None:
-        FINISHED.set(last.finished_at.timestamp())
+    begun = standing.last.finished_at if standing.last else standing.open and standing.open.started_at
+    AGE.set((standing.now - begun).total_seconds() if begun else 0.0)
     return 0
 
 

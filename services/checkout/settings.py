@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.checkout.domain.reconciling import Policy
+from services.checkout.domain.reconciling import USUAL, Policy
 from shared import shopper_tokens
 from shared.settings import Secret, Secrets, ServiceSettings
 from shared.stripe_client import Mode, require_mode
@@ -48,14 +48,28 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
     )
     # Comparing with Stripe, which allows at least 10,000 reads in 30 days (and 500 per transaction) to all of us.
     reconciles: bool = Field(default=True, description="whether this installation compares itself with Stripe")
-    reconcile_interval_s: float = Field(default=300, gt=0, description="until the next run, after one that found much")
-    reconcile_idle_s: float = Field(default=3600, gt=0, description="the same, widened while nothing is found")
-    reconcile_reads: int = Field(default=200, ge=10, description="a turn; what is left, the next turn goes on with")
-    reconcile_first_days: float = Field(default=7, gt=0, le=365, description="how far back the very first run looks")
-    reconcile_overlap_s: float = Field(default=7200, ge=0, description="how far a run reaches into the one before")
-    reconcile_settle_s: float = Field(default=60, ge=0, description="so long news has time to come by itself")
-    reconcile_stuck_s: float = Field(default=3600, ge=0, description="an unpaid order may outlive its reservation by")
-    reconcile_answer_s: float = Field(default=60, ge=0, description="how long webhooks is waited for; 0: not asked")
+    reconcile_interval_s: float = Field(
+        default=USUAL.interval_s, gt=0, description="until the next run, after one that found much"
+    )
+    reconcile_idle_s: float = Field(default=USUAL.idle_s, gt=0, description="the same, widened while nothing is found")
+    reconcile_reads: int = Field(
+        default=USUAL.reads, ge=10, description="a turn; what is left, the next turn goes on with"
+    )
+    reconcile_first_days: float = Field(
+        default=USUAL.first.days, gt=0, le=365, description="how far back the very first run looks"
+    )
+    reconcile_overlap_s: float = Field(
+        default=USUAL.overlap.total_seconds(), ge=0, description="how far a run reaches into the one before"
+    )
+    reconcile_settle_s: float = Field(
+        default=USUAL.settle.total_seconds(), ge=0, description="so long news has time to come by itself"
+    )
+    reconcile_stuck_s: float = Field(
+        default=USUAL.stuck.total_seconds(), ge=0, description="an unpaid order may outlive its reservation by"
+    )
+    reconcile_answer_s: float = Field(
+        default=USUAL.answer.total_seconds(), ge=0, description="how long webhooks is waited for; 0: not asked"
+    )
     shares_account: bool = Field(default=False, description="other shops take money through the same Stripe account")
     live_streams: int = Field(default=2000, ge=1, description="pages told live about their order, per process")
     live_streams_per_order: int = Field(default=6, ge=1)

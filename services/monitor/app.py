@@ -55,6 +55,8 @@ async def _running(settings: MonitorSettings, app: web.Application) -> AsyncIter
         app[handlers.PAGES] = pages = Pages()
         app[handlers.LIVE] = live = handlers.Live(desk, pages)
         channels = await _open_channels(settings, stack)
+        if settings.auditor_url is None:
+            log.warning("no invariant is checked", extra={"reason": "MONITOR_AUDITOR_URL is not set"})
         await desk.bus.consume(desk.pool, "on_event", consumers.on_event)
         await desk.bus.consume_snapshots(partial(actions.hear, desk.sightings))
         for name, job, rest_s in (*_own_jobs(desk, live), *_common_jobs(desk)):

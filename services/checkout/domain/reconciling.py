@@ -1,5 +1,6 @@
 """What Stripe shows of a payment against what we hold: what has gone on without us, what contradicts, when to look."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,16 +48,19 @@ class Policy:
     has to say which events it fetched. `is_shared`: what names no order of ours may be another shop's.
     """
 
-    settle: timedelta
-    books: timedelta
-    stuck: timedelta
-    answer: timedelta
-    interval_s: float
-    idle_s: float
-    first: timedelta
-    overlap: timedelta
-    reads: int
+    settle: timedelta = timedelta(minutes=1)
+    books: timedelta = timedelta(minutes=11)
+    stuck: timedelta = timedelta(hours=1)
+    answer: timedelta = timedelta(minutes=1)
+    interval_s: float = 300.0
+    idle_s: float = 3600.0
+    first: timedelta = timedelta(days=7)
+    overlap: timedelta = timedelta(hours=2)
+    reads: int = 200
     is_shared: bool = False
+
+
+USUAL = Policy()
 
 
 # States of a PaymentIntent in which its customer has not finished: which of them it is changes nothing here.
@@ -65,13 +69,18 @@ _WAITING = frozenset({"requires_payment_method", "requires_confirmation", "requi
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A payment as Stripe shows it. `changed_at` is the latest change that it tells of; None: not told."""
+    """A payment as Stripe shows it. `changed_at` is the latest change that it tells of; None: not told.
+
+    `refunds` and `disputes` (Stripe's id -> status) are there when it was asked for all of them, else None.
+    """
 
     payment: PaymentSnapshot
     refunded_minor: int = 0  # what is given back, or on its way
     is_disputed: bool = False
     review: str = "none"
     changed_at: datetime | None = None
+    refunds: Mapping[str, str] | None = None
+    disputes: Mapping[str, str] | None = None
 
     @property
     def is_given_back(self) -> bool:
@@ -100,7 +109,8 @@ class Known:
     total: Money
     row: Row | None
     refunded_minor: int
-    is_disputed: bool
+    refunds: Mapping[str, str]  # Stripe's id -> how it stands here
+    disputes: Mapping[str, str]
     settled_by: str | None
     has_other_live: bool  # another payment of the order may still bring money
 
@@ -119,7 +129,9 @@ def compare(shown: Shown, known: Known) -> Difference | None:
         (Difference.CONTRADICTS, is_unpaid),
         (Difference.BEHIND, _is_order_behind(shown, known, row)),
         (Difference.REFUNDS_UNHEARD, shown.refunded_minor != known.refunded_minor),
-        (Difference.DISPUTE_UNHEARD, shown.is_disputed and not known.is_disputed),
+        (Difference.REFUNDS_UNHEARD, not _has_all(known.refunds, shown.refunds)),
+        (Difference.DISPUTE_UNHEARD, shown.is_disputed and not known.disputes),
+        (Difference.DISPUTE_UNHEARD, not _has_all(known.disputes, shown.disputes)),
         (Difference.REVIEW_UNHEARD, shown.review not in ("none", row.review)),
     )
     return next((difference for difference, differs in checks if differs), None)
@@ -145,6 +157,10 @@ def next_interval_s(previous_s: float, found: int, shortest_s: float, idle_s: fl
 def since(previous_until: datetime | None, now: datetime, first: timedelta, overlap: timedelta) -> datetime:
     """From when on objects are compared: each run reaches into the one before, for what changed after it was made."""
     return now - first if previous_until is None else previous_until - overlap
+
+
+def _has_all(known: Mapping[str, str], shown: Mapping[str, str] | None) -> bool:
+    return all(known.get(each) == status for each, status in (shown or {}).items())
 
 
 def _kind(status: str) -> str:

@@ -8,6 +8,8 @@ import asyncpg
 
 from shared.db import Connection
 
+JOB = "job"  # who wants the runs that nobody wished for
+
 
 @dataclass(slots=True)
 class Run:
@@ -17,7 +19,7 @@ class Run:
     since: datetime
     until: datetime
     budget: int
-    wanted_by: str = "job"
+    wanted_by: str = JOB
     stage: str = "events"
     cursor: str | None = None
     reads: int = 0
@@ -45,12 +47,16 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where reconciliation stands. `open` is a run that has begun or is wished for; `last` the latest that finished."""
+    """Where reconciliation stands. `open` is a run that has begun or is wished for; `last` the latest that finished.
+
+    `covered_until` is how far our own runs have come without a gap: what people wish for may begin anywhere.
+    """
 
     now: datetime
     open: Run | None
     may_go_on: bool
     last: Run | None
+    covered_until: datetime | None
 
 
 async def select_standing(conn: Connection) -> Standing:
@@ -63,8 +69,11 @@ async def select_standing(conn: Connection) -> Standing:
     last = await conn.fetchrow(
         "SELECT * FROM reconciliations WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1"
     )
+    covered_until = await conn.fetchval(
+        "SELECT max(until) FROM reconciliations WHERE finished_at IS NOT NULL AND wanted_by = $1", JOB
+    )
     now = await conn.fetchval("SELECT now()")
-    return Standing(now, _run(opened), bool(opened and opened["may_go_on"]), _run(last))
+    return Standing(now, _run(opened), bool(opened and opened["may_go_on"]), _run(last), covered_until)
 
 
 async def select_run(conn: Connection, run_id: UUID) -> Run | None:
@@ -175,13 +184,14 @@ async def update_answered(conn: Connection, run_id: UUID, listed: int, fetched: 
 
 
 async def delete_old(conn: Connection, keep_days: int) -> int:
-    """The latest stays, however old: the next run begins where it ended."""
+    """Our own latest stays, however old: the next run begins where it ended."""
     status = await conn.execute(
         """
         DELETE FROM reconciliations WHERE finished_at < now() - make_interval(days => $1)
-            AND finished_at < (SELECT max(finished_at) FROM reconciliations)
+            AND finished_at < (SELECT max(finished_at) FROM reconciliations WHERE wanted_by = $2)
         """,
         keep_days,
+        JOB,
     )
     return int(status.split()[-1])
 

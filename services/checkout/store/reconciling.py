@@ -24,7 +24,10 @@ async def select_known(conn: Connection, payments: Mapping[str, UUID | None]) ->
                p.order_id AS row_order_id, p.status, p.amount_received_minor, p.settles, p.review,
                (SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
                 WHERE r.payment_intent_id = w.payment_intent_id AND r.state IN {_GIVEN})::bigint AS refunded_minor,
-               EXISTS (SELECT FROM disputes d WHERE d.payment_intent_id = w.payment_intent_id) AS is_disputed,
+               ARRAY(SELECT ARRAY[r.stripe_refund_id, r.state] FROM refunds r WHERE r.stripe_refund_id IS NOT NULL
+                     AND r.payment_intent_id = w.payment_intent_id) AS refunds,
+               ARRAY(SELECT ARRAY[d.id, d.status] FROM disputes d
+                     WHERE d.payment_intent_id = w.payment_intent_id) AS disputes,
                (SELECT s.payment_intent_id FROM payments s WHERE s.order_id = o.id AND s.settles) AS settled_by,
                EXISTS (SELECT FROM payments l WHERE l.order_id = o.id AND l.status <> 'canceled'
                        AND l.payment_intent_id <> w.payment_intent_id) AS has_other_live
@@ -51,7 +54,8 @@ def _known(row: asyncpg.Record) -> Known:
         total=Money(row["total_minor"], row["currency"]),
         row=ours,
         refunded_minor=row["refunded_minor"],
-        is_disputed=row["is_disputed"],
+        refunds=dict(row["refunds"]),
+        disputes=dict(row["disputes"]),
         settled_by=row["settled_by"],
         has_other_live=row["has_other_live"],
     )
@@ -179,17 +183,20 @@ async def is_without_payment(conn: Connection, order_id: UUID) -> bool:
 
 
 async def upsert_finding(conn: Connection, finding: Finding, run_id: UUID) -> bool:
-    """True when it is news. What a person has settled stays so until it says something else."""
-    found: bool | None = await conn.fetchval(
+    """True when it is news. What a person has settled, with a reason, stays so until it says something else."""
+    found: bool = await conn.fetchval(
         """
-        WITH before AS (SELECT settled_at FROM reconciliation_findings WHERE kind = $1 AND object_id = $2)
+        WITH before AS (SELECT settled_at IS NULL OR (reason IS NOT NULL AND detail = $4) AS is_known
+                        FROM reconciliation_findings WHERE kind = $1 AND object_id = $2)
         INSERT INTO reconciliation_findings AS f (kind, object_id, order_id, detail, seen_by)
         VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (kind, object_id) DO UPDATE SET order_id = $3, detail = $4, seen_by = $5,
-            seen_at = clock_timestamp(), settled_at = NULL, settled_by = NULL, reason = NULL,
-            opened_at = CASE WHEN f.settled_at IS NULL THEN f.opened_at ELSE clock_timestamp() END
-        WHERE f.reason IS NULL OR f.detail <> $4
-        RETURNING NOT EXISTS (SELECT FROM before WHERE settled_at IS NULL)
+            seen_at = clock_timestamp(),
+            opened_at = CASE WHEN (SELECT is_known FROM before) THEN f.opened_at ELSE clock_timestamp() END,
+            settled_at = CASE WHEN (SELECT is_known FROM before) THEN f.settled_at END,
+            settled_by = CASE WHEN (SELECT is_known FROM before) THEN f.settled_by END,
+            reason = CASE WHEN (SELECT is_known FROM before) THEN f.reason END
+        RETURNING NOT coalesce((SELECT is_known FROM before), false)
         """,
         finding.kind,
         finding.object_id,
@@ -197,7 +204,17 @@ async def upsert_finding(conn: Connection, finding: Finding, run_id: UUID) -> bo
         finding.detail[:500],
         run_id,
     )
-    return bool(found)
+    return found
+
+
+async def select_found(conn: Connection, object_ids: Sequence[str], run_id: UUID) -> set[str]:
+    """Those of the objects about which the run has said something already: a page may be read again."""
+    rows = await conn.fetch(
+        "SELECT object_id FROM reconciliation_findings WHERE object_id = ANY($1::text[]) AND seen_by = $2",
+        object_ids,
+        run_id,
+    )
+    return {row["object_id"] for row in rows}
 
 
 async def settle_findings(
@@ -217,8 +234,20 @@ async def settle_findings(
     return [row["kind"] for row in rows]
 
 
-async def select_open_findings(conn: Connection, run_id: UUID | None, limit: int) -> list[Finding]:
-    """Those that a run has not looked at yet, the longest unseen first; all without a run."""
+async def list_open_findings(conn: Connection, limit: int) -> list[tuple[Finding, datetime]]:
+    """With when each was first seen; the oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT kind, object_id, order_id, detail, opened_at FROM reconciliation_findings
+        WHERE settled_at IS NULL ORDER BY opened_at LIMIT $1
+        """,
+        limit,
+    )
+    return [(_finding(row), row["opened_at"]) for row in rows]
+
+
+async def select_open_findings(conn: Connection, run_id: UUID, limit: int) -> list[Finding]:
+    """Those that a run has not looked at yet, the longest unseen first."""
     rows = await conn.fetch(
         """
         SELECT kind, object_id, order_id, detail FROM reconciliation_findings
@@ -227,7 +256,11 @@ async def select_open_findings(conn: Connection, run_id: UUID | None, limit: int
         run_id,
         limit,
     )
-    return [Finding(**row) for row in rows]
+    return [_finding(row) for row in rows]
+
+
+def _finding(row: asyncpg.Record) -> Finding:
+    return Finding(row["kind"], row["object_id"], row["order_id"], row["detail"])
 
 
 async def count_open_findings(conn: Connection) -> dict[str, int]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from services.monitor.actions.desk import Desk
 from services.monitor.actions.figures import DEAD_LETTERS, INCIDENTS, INCIDENTS_OPEN, RULE_FAILURES
 from services.monitor.actions.hearing import look
-from services.monitor.domain.facts import Endpoint, Facts, Limits, SigningSecrets
+from services.monitor.domain.facts import Endpoint, Facts, Limits, Reconciliation, SigningSecrets
 from services.monitor.domain.incidents import Change, Clear, Incident, Open, Resolve, See, Transition, plan
 from services.monitor.domain.rules import NO_DATA, RULES, Alert, Rule, Verdict
 from services.monitor.domain.rules.stripe import CONSEQUENCES
@@ -88,6 +88,7 @@ async def gather(desk: Desk) -> Facts:
         alarms=alarms,
         endpoint=_endpoint(sightings),
         signing_secrets=_signing_secrets(sightings),
+        reconciliation=_reconciliation(sightings),
         sender_list_failing_s=sightings.gauge("webhooks", "webhooks_sender_list_failing_seconds"),
         circuits=_circuits(sightings),
         broken=sightings.broken,
@@ -175,6 +176,12 @@ def _facts(alert: Alert) -> dict[str, str]:
 def _report(alert: Alert, transition: Transition, incident_id: str) -> None:
     INCIDENTS.labels(rule=alert.rule, transition=transition.value).inc()
     log.warning(f"incident {transition.value}", extra={"incident_id": incident_id, **_facts(alert)})
+
+
+def _reconciliation(sightings: Sightings) -> Reconciliation | None:
+    findings = sightings.gauges("checkout", "checkout_reconciliation_findings", "kind")
+    age_s = sightings.gauge("checkout", "checkout_reconciliation_age_seconds")
+    return None if age_s is None else Reconciliation(findings, timedelta(seconds=age_s))
 
 
 def _signing_secrets(sightings: Sightings) -> SigningSecrets | None:

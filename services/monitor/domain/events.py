@@ -16,6 +16,8 @@ from shared.events import (
     OrderRefundFailed,
     OrderReleased,
     PaymentEvent,
+    ReconciliationEventsFetched,
+    ReconciliationFinished,
     SecurityEvent,
     WebhookBackfilled,
     WebhookEndpointDisabled,
@@ -64,24 +66,39 @@ def seen(event: Event) -> SeenEvent:
 
 def _category(event: Event) -> str | None:
     """Why, or how much, in a few words."""
+    said = _of_order(event) or _of_stripe(event)
+    return said and said[:LONGEST]
+
+
+def _of_order(event: Event) -> str | None:
     match event:
         case OrderPaymentFailed(category=category):
-            said = category
+            return category
         case OrderHeld(reason=reason) | OrderReleased(reason=reason):
-            said = reason
+            return reason
         case OrderRefundFailed(failure_reason=reason):
-            said = reason
+            return reason
         case OrderFraudWarned(fraud_type=fraud_type):
-            said = fraud_type
-        case WebhookBackfilled(events=count, oldest=oldest, newest=newest):
-            said = f"caught up: {count} from {oldest:%d %b %H:%M:%S} to {newest:%d %b %H:%M:%S} UTC"
-        case WebhookEndpointDisabled(problems=problems) | WebhookEndpointMisconfigured(problems=problems):
-            said = ", ".join(problems)
-        case WebhookEndpointSilent(heard_at=heard_at):
-            said = f"since {heard_at:%d %b %H:%M:%S} UTC"
+            return fraud_type
         case _:
             return None
-    return said[:LONGEST]
+
+
+def _of_stripe(event: Event) -> str | None:
+    """What became of the way to Stripe, and of what was missed on it."""
+    match event:
+        case WebhookBackfilled(events=count, oldest=oldest, newest=newest):
+            return f"caught up: {count} from {oldest:%d %b %H:%M:%S} to {newest:%d %b %H:%M:%S} UTC"
+        case ReconciliationFinished(repaired=repaired, raised=raised):
+            return f"{repaired} put right, {raised} for a person"
+        case ReconciliationEventsFetched(listed=listed, fetched=fetched):
+            return f"{fetched} of {listed} undelivered were new"
+        case WebhookEndpointDisabled(problems=problems) | WebhookEndpointMisconfigured(problems=problems):
+            return ", ".join(problems)
+        case WebhookEndpointSilent(heard_at=heard_at):
+            return f"since {heard_at:%d %b %H:%M:%S} UTC"
+        case _:
+            return None
 
 
 def _order_id(event: Event) -> UUID | None:

@@ -80,6 +80,14 @@ class SigningSecrets:
 
 
 @dataclass(frozen=True)
+class Reconciliation:
+    """Checkout's comparison with Stripe: what waits for a person, by kind, and how long ago it came to its end."""
+
+    findings: Mapping[str, float]
+    age: timedelta
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that is known at one instant. None stands for "we could not find out"."""
 
@@ -97,6 +105,7 @@ class Facts:
     signing_secrets: SigningSecrets | None = None
     sender_list_failing_s: float | None = None  # for how long webhooks could not refresh Stripe's list of addresses
     circuits: Mapping[str, float] = field(default_factory=dict)  # service -> breaker before Stripe: 0 is closed
+    reconciliation: Reconciliation | None = None
     broken: Mapping[str, str] | None = None  # invariant -> what breaks it
 
 
@@ -115,4 +124,5 @@ class Limits:
     dead_letters_critical: int = 100
     refund_patience: timedelta = timedelta(minutes=10)  # for money that is given back by itself
     security_window: timedelta = timedelta(minutes=15)
+    reconciliation_overdue: timedelta = timedelta(hours=4)
     sender_list_failing_after: timedelta = timedelta(hours=6)

@@ -10,12 +10,13 @@ from tests.integration.checkout.money import a_paid_order, given_back, quiet, re
 ROOT = Path(__file__).parents[3]
 
 
-async def ops(database, amqp_url, *arguments: str) -> tuple[int, str]:
+async def ops(database, amqp_url, *arguments: str, **more: str) -> tuple[int, str]:
     env = {
         "PATH": os.environ["PATH"],
         "OPS_DATABASE_URL": database.url("checkout"),
         "OPS_AMQP_URL": amqp_url,
         "OPS_ROLE_PREFIX": database.prefix,
+        **more,
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "deploy.ops", *arguments, env=env, cwd=ROOT, stdout=-1, stderr=asyncio.subprocess.STDOUT

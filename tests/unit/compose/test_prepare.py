@@ -7,12 +7,13 @@ import sys
 import pytest
 
 from deploy.compose.prepare import GIVEN, HERE, MADE, missing, write_secrets
+from deploy.ops.settings import OpsSettings
 from services.checkout.settings import CheckoutSettings
 from services.monitor.settings import MonitorSettings
 from services.notifier.settings import NotifierSettings
 from services.webhooks.settings import WebhooksSettings
 
-SETTINGS = (CheckoutSettings, WebhooksSettings, NotifierSettings, MonitorSettings)
+SETTINGS = (CheckoutSettings, WebhooksSettings, NotifierSettings, MonitorSettings, OpsSettings)
 
 
 def run(folder, *arguments):

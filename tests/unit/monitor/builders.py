@@ -4,7 +4,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.monitor.domain.facts import Broker, Endpoint, Facts, Limits, Payments, ShortStock, SigningSecrets
+from services.monitor.domain.facts import (
+    Broker,
+    Endpoint,
+    Facts,
+    Limits,
+    Payments,
+    Reconciliation,
+    ShortStock,
+    SigningSecrets,
+)
 from services.monitor.domain.incidents import Incident
 from services.monitor.domain.rules import Severity
 from shared.metrics import Family, Sample, Snapshot
@@ -32,6 +41,7 @@ def facts(**changes: Any) -> Facts:
         "signing_secrets": SigningSecrets(are_missing=False, has_file_problem=False, expiring_s={}),
         "sender_list_failing_s": 0.0,
         "circuits": {"checkout": 0.0, "webhooks": 0.0},
+        "reconciliation": Reconciliation({"no_order": 0.0}, timedelta(minutes=5)),
         "broken": {},
     }
     return Facts(**(given | changes))

@@ -105,6 +105,8 @@ def test_news_of_the_endpoint_say_what_it_is_in_a_few_words():
         events.WebhookEndpointMisconfigured(problems=("other_version", "types_missing")),
         events.WebhookEndpointSilent(heard_at=at, expected=12.5),
         events.WebhookEndpointMended(),
+        events.ReconciliationFinished(run_id=UUID(int=1), repaired=3, raised=1),
+        events.ReconciliationEventsFetched(run_id=UUID(int=1), listed=5, fetched=2),
     ]
 
     assert [seen(event).category for event in told] == [
@@ -113,4 +115,6 @@ def test_news_of_the_endpoint_say_what_it_is_in_a_few_words():
         "other_version, types_missing",
         "since 25 Nov 09:30:00 UTC",
         None,
+        "3 put right, 1 for a person",
+        "2 of 5 undelivered were new",
     ]

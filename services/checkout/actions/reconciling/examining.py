@@ -4,7 +4,7 @@ import asyncpg
 
 from services.checkout.actions import resync, standing
 from services.checkout.actions.reconciling.session import ACTOR, Session, is_for_people
-from services.checkout.domain import GIVEN, Hold, PaymentState, Resync
+from services.checkout.domain import GIVEN, Hold, PaymentState, RefundState, Resync
 from services.checkout.domain.reconciling import REPAIRABLE, Difference, Known, Shown, compare, is_money
 from services.checkout.store import orders as order_store
 from services.checkout.store import reconciling as store
@@ -112,7 +112,15 @@ async def _lock(conn: Connection, shown: Shown) -> Known | None:
 
 def _found(view: View) -> Shown:
     given = sum(refund.amount_minor for refund in view.refunds if refund.status in GIVEN)
-    return Shown(view.payment, given, bool(view.disputes), view.review)
+    states = set(RefundState)  # what Stripe may add one day changes nothing until we know what it means
+    return Shown(
+        view.payment,
+        given,
+        bool(view.disputes),
+        view.review,
+        refunds={refund.refund_id: refund.status for refund in view.refunds if refund.status in states},
+        disputes={dispute.id: dispute.status for dispute in view.disputes},
+    )
 
 
 def _describe(shown: Shown, known: Known | None) -> str:

@@ -29,18 +29,26 @@ async def intents(session: Session) -> str | None:
     async with session.transaction() as conn:
         await store.insert_seen(conn, list(named))
         known = await store.select_known(conn, named)
-    for shown in listed:
-        payment_intent_id = shown.payment.payment_intent_id
-        if _asks_for_a_look(session, shown, known.get(payment_intent_id)) and session.not_yet({payment_intent_id}):
-            await examine(session, payment_intent_id)
+    asking = {shown.payment.payment_intent_id for shown in listed if _asks_for_a_look(session, shown, known)}
+    for payment_intent_id in await _not_yet(session, asking):
+        await examine(session, payment_intent_id)
     return page.last
 
 
-def _asks_for_a_look(session: Session, shown: Shown, known: Known | None) -> bool:
+async def _not_yet(session: Session, payment_intent_ids: set[str]) -> list[str]:
+    """Those that this run has not examined: a page is read again when its turn ended in the middle."""
+    asked = session.not_yet(payment_intent_ids)
+    async with session.transaction() as conn:
+        found = await store.select_found(conn, asked, session.run.id)
+    return [each for each in asked if each not in found]
+
+
+def _asks_for_a_look(session: Session, shown: Shown, known: Mapping[str, Known]) -> bool:
+    ours = known.get(shown.payment.payment_intent_id)
     if not is_old_enough(shown, session.now, session.policy.settle):
         return False
-    if known is not None:
-        return compare(shown, known) is not None
+    if ours is not None:
+        return compare(shown, ours) is not None
     is_foreign = session.policy.is_shared and shown.payment.order_id is None
     return shown.payment.amount_received_minor > 0 and is_money(shown) and not is_foreign
 
@@ -71,7 +79,7 @@ async def _look_at_changed(session: Session, items: Sequence[Json], states: Mapp
 
 async def look_at_ours(session: Session, payment_intent_ids: set[str | None]) -> None:
     """Examines those of the payments that are of this shop, unless this turn has done so."""
-    asked = session.not_yet({each for each in payment_intent_ids if each})
+    asked = await _not_yet(session, {each for each in payment_intent_ids if each})
     async with session.transaction() as conn:
         ours = await ledger_store.select_ours(conn, asked)
     for payment_intent_id in asked:
@@ -93,6 +101,7 @@ async def unseen(session: Session) -> str | None:
             await _raise_without_payment(session, order, Difference.NOT_AT_STRIPE)
         elif session.not_yet({order.payment_intent_id}):
             await examine(session, order.payment_intent_id)
+        session.run.cursor = str(order.order_id)
     return str(found[-1].order_id) if len(found) == BATCH else None
 
 
@@ -106,6 +115,7 @@ async def stuck(session: Session) -> str | None:
             await _raise_without_payment(session, order, Difference.STUCK)
         else:
             await examine(session, order.payment_intent_id, is_stuck=True)
+        session.run.cursor = str(order.order_id)
     return str(found[-1].order_id) if len(found) == BATCH else None
 
 

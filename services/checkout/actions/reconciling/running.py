@@ -1,7 +1,7 @@
 """When a run is due, who does it, and how it goes from stage to stage."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,7 +25,7 @@ RUNS = counter("checkout_reconciliations_total", "Comparisons with Stripe, by ho
 
 Step = Callable[[Session], Awaitable[str | None]]
 
-STEPS: Mapping[str, Step] = {
+STEPS: dict[str, Step] = {
     "intents": objects.intents,
     "refunds": objects.refunds,
     "disputes": objects.disputes,
@@ -78,7 +78,7 @@ def _due(standing: Standing, policy: Policy) -> Run | None:
         waited_s = (standing.now - last.finished_at).total_seconds()
         if waited_s < last.interval_s:
             return None
-    return begin(standing.now, last.until if last else None, policy)
+    return begin(standing.now, standing.covered_until, policy)
 
 
 def begin(now: datetime, previous_until: datetime | None, policy: Policy) -> Run:
@@ -100,6 +100,11 @@ async def _take_turn(session: Session) -> int:
         rest_s = min(SHORTEST_REST_S * 2.0 ** min(failures - 1, 30), LONGEST_REST_S)
         await _rest(session, f"{type(error).__name__}: {error}", rest_s, failures)
         return 0
+    except Deposed:
+        raise
+    except Exception as error:  # ours to mend, and not to be repeated all the time until it is
+        await _rest(session, type(error).__name__, LONGEST_REST_S, session.run.failures + 1)
+        raise
     await _finish(session)
     return 1
 
@@ -116,19 +121,20 @@ async def _start(session: Session) -> bool:
             raise Deposed
         if run.turns == 1:
             await finding_store.delete_seen(conn)
-            await outbox.stage(conn, ReconciliationBegan(run_id=run.id))
             if session.policy.answer:
+                await outbox.stage(conn, ReconciliationBegan(run_id=run.id))
                 return False
     if run.stage == "events":
         await session.advance(STAGES[1], None)
     return True
 
 
-async def walk(session: Session) -> None:
+async def walk(session: Session, say: Callable[[Run], None] = lambda _: None) -> None:
     """From where the run is to its end. Raises BudgetSpent, Deposed, and what `stripe_api` raises for reads."""
     run = session.run
     while run.stage != STAGES[-1]:
         stage = run.stage
+        say(run)
         cursor = await STEPS[stage](session)
         following = stage if cursor is not None else STAGES[STAGES.index(stage) + 1]
         if following == STAGES[-1]:

@@ -6,6 +6,7 @@ function in one of these files and add it to RULES; CONTRIBUTING.md lists the re
 
 from services.monitor.domain.rules import orders, security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
+from services.monitor.domain.rules.reconciliation import reconciliation_finding, reconciliation_overdue
 from services.monitor.domain.rules.shop import invariant_broken, payment_success_low, stock_short
 from services.monitor.domain.rules.stripe import stripe_circuit
 from services.monitor.domain.rules.verdict import EVERYTHING, NO_DATA, Alert, Rule, Severity, Verdict, clock
@@ -25,6 +26,8 @@ __all__ = [
     "dead_letters",
     "invariant_broken",
     "payment_success_low",
+    "reconciliation_finding",
+    "reconciliation_overdue",
     "sender_list",
     "service_silent",
     "service_unready",
@@ -110,6 +113,20 @@ RULES = (
         sender_list,
         "Read why in webhooks' log line `list of senders not refreshed`: the address in WEBHOOKS_SENDERS_URL, the way "
         "out to it, or what it answers. The last good list counts meanwhile.",
+    ),
+    Rule(
+        "reconciliation_finding",
+        "Differs from Stripe",
+        reconciliation_finding,
+        "Run `python -m deploy.ops reconcile`: it lists each finding. docs/reconciliation.md says what to do about its "
+        "kind; it settles itself once the two agree, or with `settle-finding`.",
+    ),
+    Rule(
+        "reconciliation_overdue",
+        "Not compared with Stripe",
+        reconciliation_overdue,
+        "Run `python -m deploy.ops reconcile`: it says how far the run under way has come; why it rests stands in "
+        "checkout's log line `reconciliation rests`.",
     ),
     Rule(
         "invariant_broken",
