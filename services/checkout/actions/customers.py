@@ -93,8 +93,12 @@ async def delete_card(
 async def stripe_customer_of(pool: Pool, stripe: Stripe, settings: CheckoutSettings, shopper: Shopper) -> str:
     """The shopper's one customer at Stripe; whoever comes first makes it, and the others wait.
 
-    Raises InProgress, or what `stripe_api` raises.
+    One that was deleted at Stripe gets a successor. Raises InProgress, or what `stripe_api` raises.
     """
+    known = await _known(pool, shopper)
+    if known is not None and not await stripe.customers.is_there(known):
+        async with pool.request(customer_id=shopper.id) as conn:
+            await store.forget_stripe_customer(conn, shopper.id, known)
     deadline = asyncio.get_running_loop().time() + settings.attempt_wait_s
     while True:
         async with pool.request(customer_id=shopper.id) as conn:

@@ -33,6 +33,15 @@ async def update_stripe_customer(conn: Connection, customer_id: UUID, stripe_cus
     await conn.execute("UPDATE customers SET stripe_customer_id = $2 WHERE id = $1", customer_id, stripe_customer_id)
 
 
+async def forget_stripe_customer(conn: Connection, customer_id: UUID, stripe_customer_id: str) -> None:
+    """Unless another has taken its place meanwhile."""
+    await conn.execute(
+        "UPDATE customers SET stripe_customer_id = NULL WHERE id = $1 AND stripe_customer_id = $2",
+        customer_id,
+        stripe_customer_id,
+    )
+
+
 async def insert_consent(conn: Connection, order_id: UUID, customer_id: UUID, version: str, given_at: datetime) -> None:
     await conn.execute(
         "INSERT INTO card_consents (order_id, customer_id, version, given_at) VALUES ($1, $2, $3, $4)",

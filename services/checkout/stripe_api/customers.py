@@ -5,7 +5,9 @@ from typing import Any, cast
 import stripe
 
 from services.checkout.domain import CustomerAttempt, SavedCard
-from services.checkout.stripe_api.outcomes import translated
+from services.checkout.stripe_api.outcomes import StripeRefused, translated
+
+GONE = "resource_missing"
 
 
 class Customers:
@@ -20,13 +22,28 @@ class Customers:
         with translated():
             return (await self._v1.customers.create_async(params, {"idempotency_key": str(attempt.id)})).id
 
+    async def is_there(self, stripe_customer_id: str) -> bool:
+        """Whether nobody has deleted the customer, as can be done in Stripe's Dashboard."""
+        try:
+            with translated():
+                customer = await self._v1.customers.retrieve_async(stripe_customer_id)
+        except StripeRefused as error:
+            if error.stripe_code == GONE:
+                return False
+            raise
+        return not getattr(customer, "deleted", False)
+
     async def list_cards(self, stripe_customer_id: str) -> list[SavedCard]:
-        """All cards that are kept for the customer, the newest first."""
-        with translated():
-            page = await self._v1.customers.payment_methods.list_async(
-                stripe_customer_id, {"type": "card", "limit": 100}
-            )
-            return [_card(method) async for method in page.auto_paging_iter()]
+        """All cards that are kept for the customer, the newest first; none for one who was deleted."""
+        asked: Any = {"type": "card", "limit": 100}
+        try:
+            with translated():
+                page = await self._v1.customers.payment_methods.list_async(stripe_customer_id, asked)
+                return [_card(method) async for method in page.auto_paging_iter()]
+        except StripeRefused as error:
+            if error.stripe_code == GONE:
+                return []
+            raise
 
     async def detach(self, attempt: CustomerAttempt) -> None:
         """Lets go of a card: it can be used with nobody any more. StripeRefused: it was let go of before."""

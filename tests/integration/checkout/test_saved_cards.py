@@ -16,11 +16,12 @@ from services.checkout.actions import attempts
 from services.checkout.app import make
 from services.checkout.domain import Shopper
 from shared.ids import uuid7
-from tests.integration.checkout.conftest import SHOP, Checkout, an_order, serving, settings_for
+from tests.integration.checkout.conftest import SECRET, SHOP, Checkout, an_order, serving, settings_for
 
 PRIVATE = Ed25519PrivateKey.generate()
 KEYS = json.dumps({"keys": [{**json.loads(OKPAlgorithm.to_jwk(PRIVATE.public_key())), "kid": "a", "alg": "EdDSA"}]})
 BACK = {"return_url": f"{SHOP}/order"}
+AS_STRIPES_OWNER = {"Authorization": f"Bearer {SECRET}"}
 CONSENT = {"save_payment_method": True, "consent_version": "2026-11"}
 
 
@@ -165,6 +166,16 @@ async def test_five_orders_at_once_make_one_customer_at_stripe(members, stripe, 
     assert await customers_at(stripe) == await owner.fetchval("SELECT count(*) FROM checkout.customers") == 1
     customers = {intent["customer"] for intent in await stripe.intents()}
     assert customers == {await owner.fetchval("SELECT stripe_customer_id FROM checkout.customers")}
+
+
+async def test_a_customer_who_was_deleted_at_stripe_gets_a_successor(members, stripe, owner):
+    await with_a_card(members, stripe)
+    gone = await owner.fetchval("SELECT stripe_customer_id FROM checkout.customers")
+    async with stripe.http.delete(f"{stripe.url}/v1/customers/{gone}", headers=AS_STRIPES_OWNER) as response:
+        assert response.status == 200
+    assert await cards(members) == []
+    await with_a_card(members, stripe)
+    assert await owner.fetchval("SELECT stripe_customer_id FROM checkout.customers") != gone
 
 
 async def test_without_the_lock_and_the_open_attempt_there_would_be_two(members, stripe):
