@@ -81,12 +81,10 @@ async def look_at(conn: Connection, order_id: UUID, actor: str) -> tuple[Order, 
 async def _follow(conn: Connection, order: Order, parcel: Parcel, who: tuple[str, str | None]) -> None:
     """What follows from a parcel that moved: the order's standing, the timeline, the event."""
     actor, reason = who
-    # Written even when the order stays part shipped: whoever watches it is told of every parcel (see select_versions).
-    await store.update_facts(conn, order)
     lines = await store.select_lines(conn, order)
     about = _in_words(parcel, lines)
     await standing.record(conn, order, f"parcel {parcel.state}", f"{about}: {reason}" if reason else about, actor)
-    order = await standing.reconsider(conn, order, actor)
+    order = await standing.reconsider_goods(conn, order)
     event = {
         ParcelState.SHIPPED: OrderShipped,
         ParcelState.DELIVERED: OrderDelivered,

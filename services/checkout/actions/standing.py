@@ -41,6 +41,17 @@ async def reconsider(conn: Connection, order: Order, actor: str = STRIPE) -> Ord
     return now
 
 
+async def reconsider_goods(conn: Connection, order: Order) -> Order:
+    """Only where the goods of the order, locked by the caller, are: a parcel is no news about money or holds.
+
+    Written even when that stays the same: whoever watches the order is told of every parcel (see select_versions).
+    """
+    incomes = await refund_store.select_incomes(conn, order.id)
+    now = replace(order, fulfilment=await _fulfilment(conn, order, incomes))
+    await store.update_facts(conn, now)
+    return now
+
+
 async def hold(conn: Connection, order: Order, why: Hold) -> None:
     """Holds an order for what its own payments don't show; the next news of those is what ends it."""
     if order.hold is not why:

@@ -7,8 +7,17 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.checkout.actions import shipping
-from services.checkout.domain import MoreThanLeft, OrderGivenBack, ParcelIdTaken, ParcelWanted, Refund
+from services.checkout.actions import shipping, standing
+from services.checkout.domain import (
+    Hold,
+    MoreThanLeft,
+    OrderGivenBack,
+    ParcelIdTaken,
+    ParcelState,
+    ParcelWanted,
+    Refund,
+)
+from services.checkout.store import orders as store
 from shared.events import OrderShipped, decode
 from shared.ids import uuid7
 from shared.staff import Right
@@ -304,3 +313,15 @@ async def test_refunding_the_rest_completes_what_was_sent_and_a_refused_refund_r
     assert "refund failed" in await timeline_of(owner, other)
     left = "SELECT ordered - sent - withdrawn FROM checkout.order_pieces WHERE order_id = $1"
     assert await owner.fetchval(left, order_id_of(other)) == 2
+
+
+async def test_a_parcels_arrival_ends_no_hold(checkout, stripe, owner):
+    """A hold for what the order's own payments don't show lasts until there is news of those, not of a parcel."""
+    placed, parcel_id = await a_paid_order(checkout, stripe), uuid7()
+    await ship(checkout, placed, id=parcel_id)
+    async with checkout.till.pool.worker() as conn:
+        order = await store.select_order_for_update(conn, order_id_of(placed))
+        await standing.hold(conn, order, Hold.PAYMENT_DIFFERS)
+    async with checkout.till.pool.worker() as conn:
+        await shipping.mark(conn, order_id_of(placed), parcel_id, ParcelState.DELIVERED, ("staff ada", "says UPS"))
+    assert (await row_of(owner, placed))[1:4] == ("delivered", "none", "payment_differs")
