@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test api-test compose-test compose-secrets check lint types contracts format bench chaos fuzz lock setup clean
+.PHONY: demo test api-test compose-test compose-secrets check lint types contracts format bench chaos fuzz stateful lock setup clean
 
 setup: .venv/ready
 
@@ -30,6 +30,9 @@ fuzz: setup
 
 api-test: setup
 	@EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest --timeout 3600 tests/integration/*/test_api.py
+
+stateful: setup
+	@$(BIN)/python -m tests.stateful --examples $(or $(EXAMPLES),200) --steps $(or $(STEPS),60) $(if $(SEED),--seed $(SEED))
 
 compose-test: setup
 	@$(BIN)/python -m pytest -o addopts="--strict-markers -ra -v --durations=8" --timeout 1500 tests/compose

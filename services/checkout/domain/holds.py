@@ -23,8 +23,14 @@ class Income:
     currency: str
     settles: bool
     review: str = "none"
+    otherwise_minor: int = 0  # given back another way, by a person who dealt with a refund that failed
     is_lost: bool = False  # the bank has taken it back: there is nothing left to give back
     has_fraud_warning: bool = False  # that asks for a decision which nobody has taken
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether we still have what, should it settle nothing, is the customer's."""
+        return not self.is_lost and self.left_minor > self.otherwise_minor
 
     @property
     def left_minor(self) -> int:
@@ -34,7 +40,7 @@ class Income:
 def hold_of(order: Order, incomes: Iterable[Income], *, has_failed_refund: bool) -> Hold:
     """The gravest reason that still stands, or none."""
     incomes = list(incomes)
-    surplus = [income for income in incomes if not income.settles and not income.is_lost and income.left_minor > 0]
+    surplus = [income for income in incomes if not income.settles and income.is_owed]
     if surplus and order.payment is PaymentState.PAID and any(income.settles for income in incomes):
         return Hold.PAID_TWICE
     if surplus:

@@ -152,6 +152,9 @@ async def select_incomes(conn: Connection, order_id: UUID) -> list[Income]:
                coalesce((SELECT sum(r.amount_minor) FROM refunds r
                          WHERE r.payment_intent_id = p.payment_intent_id AND r.state = 'succeeded'), 0)::bigint
                    AS refunded_minor,
+               coalesce((SELECT sum(r.amount_minor) FROM refunds r
+                         WHERE r.payment_intent_id = p.payment_intent_id AND r.acknowledged_at IS NOT NULL), 0)::bigint
+                   AS otherwise_minor,
                EXISTS (SELECT FROM disputes d WHERE d.payment_intent_id = p.payment_intent_id AND d.status = 'lost')
                    AS is_lost
         FROM payments p WHERE p.order_id = $1 AND p.status = 'succeeded' ORDER BY p.payment_intent_id

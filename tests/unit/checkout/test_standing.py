@@ -86,6 +86,8 @@ SURPLUS = an_income(settles=False)
         (PaymentState.PAID, [an_income(), SURPLUS], False, Hold.PAID_TWICE),
         (PaymentState.PAID, [an_income(), an_income(0, settles=False)], False, Hold.NONE),
         (PaymentState.PAID, [an_income(), an_income(settles=False, is_lost=True)], False, Hold.NONE),
+        (PaymentState.PAID, [an_income(), an_income(settles=False, otherwise_minor=1000)], False, Hold.NONE),
+        (PaymentState.PAID, [an_income(), an_income(settles=False, otherwise_minor=999)], False, Hold.PAID_TWICE),
         (PaymentState.EXPIRED, [SURPLUS], False, Hold.PAID_TOO_LATE),
         (PaymentState.EXPIRED, [an_income(999, received_minor=999, refunded_minor=0, settles=False)], False,
          Hold.PAYMENT_DIFFERS),
