@@ -43,6 +43,8 @@ BREAKS = {
     "orders_held_are_known": "UPDATE checkout.orders SET hold = 'review';"
     " INSERT INTO checkout.order_timeline (id, order_id, at, what, actor)"
     " SELECT gen_random_uuid(), id, now() - interval '1 hour', 'held', 'x' FROM checkout.orders",
+    "mail_parcels_are_told": "INSERT INTO checkout.parcels (id, order_id, carrier, actor, shipped_at)"
+    " SELECT gen_random_uuid(), id, 'UPS', 'x', now() - interval '1 hour' FROM checkout.orders",
     "events_are_published": "INSERT INTO notifier.outbox (id, type, body, staged_at)"
     " VALUES (gen_random_uuid(), 'x', 'x', now() - interval '1 hour')",
 }
