@@ -88,7 +88,7 @@ async def gather(desk: Desk) -> Facts:
         alarms=alarms,
         endpoint=_endpoint(sightings),
         signing_secrets=_signing_secrets(sightings),
-        reconciliation=_reconciliation(sightings),
+        reconciliation=reconciliation_of(sightings),
         sender_list_failing_s=sightings.gauge("webhooks", "webhooks_sender_list_failing_seconds"),
         circuits=_circuits(sightings),
         broken=sightings.broken,
@@ -178,7 +178,8 @@ def _report(alert: Alert, transition: Transition, incident_id: str) -> None:
     log.warning(f"incident {transition.value}", extra={"incident_id": incident_id, **_facts(alert)})
 
 
-def _reconciliation(sightings: Sightings) -> Reconciliation | None:
+def reconciliation_of(sightings: Sightings) -> Reconciliation | None:
+    """What checkout's figures say of its comparison with Stripe; None from one that doesn't compare."""
     findings = sightings.gauges("checkout", "checkout_reconciliation_findings", "kind")
     age_s = sightings.gauge("checkout", "checkout_reconciliation_age_seconds")
     return None if age_s is None else Reconciliation(findings, timedelta(seconds=age_s))

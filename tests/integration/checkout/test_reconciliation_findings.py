@@ -1,8 +1,14 @@
 """What reconciliation may not put right by itself: it is raised, once, and settled when it is so no longer."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from services.checkout import jobs
 from services.checkout.actions.reconciling import people
+from services.monitor.actions.evaluating import reconciliation_of
+from services.monitor.domain.sightings import Sightings
+from shared import metrics
 from shared.errors import NotFound
 from shared.ids import uuid7
 from tests.integration.checkout.comparing import findings_of, listed, lose_rows, of_objects, reconcile
@@ -113,6 +119,24 @@ async def test_a_person_settles_a_finding_until_stripe_says_something_else(check
     async with checkout.till.pool.worker() as conn:
         with pytest.raises(NotFound):
             await people.leave_alone(conn, "pi_nothing", "ops ada", "why")
+
+
+async def test_the_monitor_reads_in_the_figures_what_is_open_and_that_it_is_settled(checkout, clean, stripe, owner):
+    _, theirs = await stripe.post("payment_intents", **A_PAYMENT)
+    await reconcile(checkout, clean)
+    assert (await as_the_monitor_hears_it(checkout)).findings["no_order"] == 1
+    await stripe.post("refunds", payment_intent=theirs["id"])
+    await reconcile(checkout, clean)
+    heard = await as_the_monitor_hears_it(checkout)
+    assert (heard.findings["no_order"], heard.age < timedelta(minutes=1)) == (0, True)
+
+
+async def as_the_monitor_hears_it(checkout):
+    await jobs.measure_reconciliation(checkout.till.pool)
+    now = datetime.now(UTC)
+    sightings = Sightings(now, stale_after_s=30)
+    sightings.hear("checkout", "one", metrics.parse_snapshot(metrics.snapshot()), now)
+    return reconciliation_of(sightings)
 
 
 async def test_a_refund_that_moved_on_unheard_is_put_right(checkout, clean, stripe, owner):
