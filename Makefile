@@ -29,7 +29,7 @@ fuzz: setup
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 api-test: setup
-	@EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest --timeout 3600 tests/integration/*/test_api.py
+	@EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/integration/*/test_api.py
 
 stateful: setup
 	@$(BIN)/python -m tests.stateful --examples $(or $(EXAMPLES),200) --steps $(or $(STEPS),60) $(if $(SEED),--seed $(SEED))

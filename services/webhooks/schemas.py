@@ -55,9 +55,13 @@ class EnterForm(Fields):
     code: str = Field(min_length=1, max_length=LONGEST_CODE, description="A sign-in code, good for one session")
 
 
+# Something that is left when blanks are taken off both ends.
+NotBlank = Annotated[str, StringConstraints(min_length=1, pattern=r"[^\s\x1c-\x1f\x85]")]
+
+
 class Form(Fields):
     csrf: str | None = Field(default=None, description="From our own page; only a session in a cookie needs it")
 
 
 class ResyncForm(Form):
-    reason: str = Field(min_length=1, description="For the audit trail")
+    reason: NotBlank = Field(description="For the audit trail", examples=["the order still says awaiting"])

@@ -30,11 +30,11 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(pattern="^urn:kct:problem:[a-z_]+$")
+    type: str = Field(pattern="^urn:kct:problem:[a-z0-9_]+$")
     title: str
     status: int
     detail: str
-    code: str = Field(pattern="^[a-z_]+$")
+    code: str = Field(pattern="^[a-z0-9_]+$")
     request_id: UUID = Field(description="Our own id of the request; the same as in `X-Request-Id`")
     errors: list[FieldProblem]
 

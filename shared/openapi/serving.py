@@ -6,12 +6,14 @@ our own network and to staff alone: it tells a stranger where to knock.
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import orjson
 from aiohttp import ETag, hdrs, web
+from pydantic import BaseModel, ConfigDict
 
 from shared.errors import Forbidden, Unauthorized
-from shared.openapi.describing import HTML, Answer, Content, describe
+from shared.openapi.describing import HTML, Answer, describe
 from shared.openapi.document import build
 from shared.openapi.reference import POLICY, render
 from shared.permissions import Permission, permit
@@ -22,6 +24,17 @@ EVERYTHING = frozenset(Permission)
 OPEN = EVERYTHING - {Permission.STAFF, Permission.INTERNAL}
 VARY = f"{hdrs.AUTHORIZATION}, {hdrs.COOKIE}"
 TAGGED = {"ETag": "Changes with the content"}
+
+
+class Document(BaseModel):
+    """An OpenAPI document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    openapi: Literal["3.1.0"]
+    info: dict[str, Any]
+    paths: dict[str, Any]
+    components: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ def openapi_routes() -> list[web.RouteDef]:
         return written[may_see]
 
     @permit(Permission.PUBLIC)
-    @describe({200: Answer(Content("application/json"), TAGGED), 304: Answer(headers=TAGGED)})
+    @describe({200: Answer(Document, TAGGED), 304: Answer(headers=TAGGED)})
     async def openapi(request: web.Request) -> web.Response:
         """This document, as OpenAPI 3.1.
 

@@ -24,6 +24,7 @@ from services.checkout.settings import CheckoutSettings
 from shared import staff
 from shared.db import Pool, open_pool
 from shared.staff import Right
+from tests.documented import answers_documented
 
 CATALOGUE = Path(__file__).parents[3] / "deploy/demo/catalogue.toml"
 SKU = "SILK-TIE-NAVY-ONE"
@@ -139,8 +140,9 @@ def settings_for(database: Any, amqp_url: str, stripe_url: str, **changes: Any) 
 
 @contextlib.asynccontextmanager
 async def serving(app: web.Application, http: aiohttp.ClientSession) -> AsyncIterator[Checkout]:
-    async with TestServer(app) as server:
-        yield Checkout(str(server.make_url("")).rstrip("/"), http, app[TILL])
+    with answers_documented(app):
+        async with TestServer(app) as server:
+            yield Checkout(str(server.make_url("")).rstrip("/"), http, app[TILL])
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """Checkout keeps what its document promises, whatever it is sent."""
 
+import pytest
+
 from shared.ids import uuid7
 from shared.staff import Right
-from tests.api import Given, examine
+from tests.api import EXAMPLES, Given, examine
 from tests.integration.checkout.conftest import SKU
 from tests.integration.checkout.money import a_paid_order, order_id_of
 
@@ -11,6 +13,7 @@ from tests.integration.checkout.money import a_paid_order, order_id_of
 REFUSE_FOR_WHAT_IT_IS_ABOUT = ("quote", "place_order", "adjust_stock", "refund_order", "ship_parcel", "mark_parcel")
 
 
+@pytest.mark.timeout(max(300, 20 * EXAMPLES))  # it starts a program of its own, on what may be a busy machine
 async def test_checkout_keeps_what_its_document_promises(checkout, stripe, signed_in, tmp_path):
     placed = await a_paid_order(checkout, stripe)
     headers, _ = await signed_in(*Right)

@@ -27,6 +27,7 @@ from services.webhooks.settings import WebhooksSettings
 from shared import topology
 from shared.web.wire import Runner
 from tests.databases import Database
+from tests.documented import answers_documented
 from tests.integration.webhooks.wire import Wire
 from tests.stripe_events import OTHER_SECRET, SECRET, body_of, signature
 
@@ -75,15 +76,16 @@ async def opened(database: Database, amqp_url: str, **changes: Any) -> AsyncIter
         "unverified_in_all_per_minute": 100_000,
     }
     app = make(WebhooksSettings(**{**defaults, **changes}))
-    runner = Runner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        async with aiohttp.ClientSession() as session:
-            yield Door(app, f"http://{host}:{port}", session)
-    finally:
-        await runner.cleanup()
+    with answers_documented(app):
+        runner = Runner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            async with aiohttp.ClientSession() as session:
+                yield Door(app, f"http://{host}:{port}", session)
+        finally:
+            await runner.cleanup()
 
 
 @pytest.fixture
