@@ -178,6 +178,15 @@ class Orders(RuleBasedStateMachine):
         )
         self.mail.append(PaymentProcessing(stripe_event_id=f"evt_{uuid7().hex}", livemode=False, payment=payment))
 
+    @rule(job=st.sampled_from(("refunds", "expiry")), fault=st.sampled_from(FAULTS))
+    def work_in_bad_weather(self, job: str, fault: tuple[str, str]) -> None:
+        """Once so that the outcome is unknown, and then again, as soon as the lease is over."""
+        self.stripe_fails(fault, keeps=True)
+        for pause in ("a minute", "a day"):
+            self._run(job, lambda pool: JOBS[job](self.world.on(pool)), None)
+            self.time_passes(pause)
+        self._run(job, lambda pool: JOBS[job](self.world.on(pool)), None)
+
     # The clock
 
     @rule(pause=st.sampled_from(sorted(PAUSES_S)))

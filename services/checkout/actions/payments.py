@@ -129,7 +129,7 @@ async def apply(conn: Connection, order: Order, payment: PaymentSnapshot, hint_i
             await _move(conn, order, PaymentState.PROCESSING)
         case "requires_payment_method" if _is_refused(payment):
             await _fail(conn, order, payment, hint_id)
-        case "canceled" if order.payment is not PaymentState.EXPIRED and order.hold is not Hold.PAYMENT_DIFFERS:
+        case "canceled" if order.payment in RESERVING and order.hold is not Hold.PAYMENT_DIFFERS:
             if not await payment_store.has_other_live_payment(conn, order.id, payment.payment_intent_id):
                 await release(conn, order)
         case _:

@@ -163,7 +163,7 @@ async def test_a_second_payment_of_one_order_holds_it(checkout, owner):
     assert [row[0] for row in settling] == [placed["payment_intent_id"]]
 
 
-async def test_a_refused_try_beside_the_payment_that_settled_its_order_is_no_contradiction(
+async def test_a_refused_or_cancelled_payment_beside_the_one_that_settled_is_no_contradiction(
     checkout, stripe, owner, caplog
 ):
     """Each look at it raised an alarm (found by tests/stateful)."""
@@ -171,6 +171,7 @@ async def test_a_refused_try_beside_the_payment_that_settled_its_order_is_no_con
     await stripe.pay(placed["payment_intent_id"], "pm_card_chargeDeclined")
     await hear(checkout, a_success(placed, payment_intent_id="pi_by_phone"))
     await hear(checkout, a_failure(placed))
+    await hear(checkout, an_event(PaymentCanceled, placed, "canceled"))
     async with asyncio.timeout(20):
         while await owner.fetchval("SELECT count(*) FROM checkout.resyncs WHERE done_at IS NULL"):
             await asyncio.sleep(0.05)
