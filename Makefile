@@ -23,7 +23,7 @@ chaos: setup
 	@$(BIN)/python -m tests.chaos
 
 bench: setup
-	@$(BIN)/python -m tests.bench $(ONLY)
+	@ORDERS=$(ORDERS) $(BIN)/python -m tests.bench $(ONLY)
 
 fuzz: setup
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))

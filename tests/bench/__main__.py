@@ -1,7 +1,7 @@
 """`python -m tests.bench [NAME…]`, behind `make bench`: every figure beside a floor of the same run.
 
 Without a name: all but the long ones; with names, such as `make bench ONLY="webhooks backlog"`, those alone.
-Each writes build/bench/NAME.json.
+Each writes build/bench/NAME.json. ORDERS=… says how many orders "grown" and "memory" take instead of their own number.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from deploy.demo.backing import EX_CONFIG, Backing, NoBacking
 from deploy.demo.keys import keys_from
 from deploy.demo.programs import ROOT, SERVICES
 from deploy.demo.stage import Options, Stage
-from tests.bench import backlog, door, journey, ordering, stored
+from tests.bench import backlog, door, grown, journey, memory, ordering, stored
 from tests.bench.figures import Figure, show, write
 
 OUT = ROOT / "build/bench"
@@ -37,14 +37,17 @@ SUITE: dict[str, tuple[str, Measure]] = {
     "orders": ("POST /v1/orders", ordering.measure),
     "click": ("From click to client secret", journey.clicks),
     "mail": ("From paid to mail accepted", journey.mails),
+    "grown": ("POST /v1/orders with millions of orders in the tables", grown.measure),
+    "memory": ("Memory of checkout after many orders", memory.measure),
 }
-# With webhooks alone running. The long ones run only when they are asked for.
+# With webhooks alone running.
 ALONE: dict[str, tuple[str, Measure]] = {
     "webhooks": ("Webhook ingestion", door.measure),
     "stored": ("Webhook ingestion beside a million events stored", stored.measure),
     "backlog": ("Webhook ingestion without a broker, and publishing afterwards", backlog.measure),
 }
-LONG = {"stored", "backlog"}
+# Only when they are asked for.
+LONG = {"grown", "memory", "stored", "backlog"}
 
 
 def main() -> None:

@@ -31,8 +31,8 @@ def write_catalogue(file: Path) -> Path:
 
 async def measure(stage: Stage, ground: Backing) -> list[Figure]:
     """With the checkout and Stripe's stand-in running (no latency of its own)."""
-    await _burst(stage, ground, WARM_UP)
-    rounds = [(await _burst(stage, ground, ORDERS), await _direct(stage)) for _ in range(ROUNDS)]
+    await run_burst(stage, ground, WARM_UP)
+    rounds = [(await run_burst(stage, ground, ORDERS), await run_direct(stage)) for _ in range(ROUNDS)]
     bursts, directs = [burst for burst, _ in rounds], [direct for _, direct in rounds]
     cores = psutil.cpu_count() or 1
     floors = [ORDERS / direct["seconds"] for direct in directs]
@@ -71,7 +71,7 @@ def _cpu_ms(directs: list[Direct]) -> list[float]:
     return [direct["cpu_s"] / ORDERS * 1000 for direct in directs]
 
 
-async def _burst(stage: Stage, ground: Backing, count: int) -> Burst:
+async def run_burst(stage: Stage, ground: Backing, count: int) -> Burst:
     pids = stage.supervisor.pids
     watched = {"checkout": pids["checkout"][0], "stripe": pids["standin-stripe"][0]}
     if ground.postgres is not None:
@@ -84,7 +84,7 @@ async def _burst(stage: Stage, ground: Backing, count: int) -> Burst:
     return burst
 
 
-async def _direct(stage: Stage) -> Direct:
+async def run_direct(stage: Stage) -> Direct:
     plan = {"url": stage.database.url("checkout"), "role_prefix": stage.database.prefix, "skus": SKUS, "hot": HOT}
     sizes = {"connections": CONNECTIONS, "count": ORDERS, "warm_up": WARM_UP}
     return await child("tests.bench.sql_floor", {**plan, **sizes})

@@ -29,6 +29,9 @@ Statement = tuple[str, Any, bool]  # query, arguments, whether it is for many ro
 
 
 class InstantStripe:
+    def require_room(self) -> None:
+        """There always is."""
+
     async def create_intent(self, attempt: Attempt) -> Intent:
         amount, currency = attempt.request["amount"], attempt.request["currency"]
         said = PaymentSnapshot(
