@@ -4,10 +4,11 @@ from uuid import uuid4
 
 import pytest
 
+from services.checkout.app import make
 from shared import staff
 from shared.ids import uuid7
 from shared.staff import Right
-from tests.integration.checkout.conftest import SKU, ask
+from tests.integration.checkout.conftest import SKU, ask, serving, settings_for
 from tests.integration.checkout.money import a_paid_order, given_back, order_id_of, quiet, refunds_of
 from tests.integration.checkout.test_payments import journal_of, stock_of
 
@@ -80,3 +81,13 @@ async def test_nobody_else_gets_through(checkout, pool, stripe, owner, signed_in
         assert (status, problem["code"]) == expected
     assert await refunds_of(owner, placed) == []
     assert await stock_of(owner) == (58, 0)
+
+
+async def test_staff_are_shown_their_operations_and_strangers_are_not(clean, amqp_url, stripe, http, signed_in):
+    headers, _ = await signed_in()
+    app = make(settings_for(clean, amqp_url, stripe.url, internal_networks=()))
+    async with serving(app, http) as checkout:
+        for given, is_shown in (({}, False), ({"Authorization": "Bearer of a guess"}, False), (headers, True)):
+            _, document = await checkout.get("/openapi.json", headers=given)
+            assert ("/v1/staff/orders/{id}/refunds/{refund_id}" in document["paths"]) is is_shown
+            assert ("RefundIn" in document["components"]["schemas"]) is is_shown
