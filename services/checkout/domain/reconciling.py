@@ -113,6 +113,7 @@ class Known:
     disputes: Mapping[str, str]
     settled_by: str | None
     has_other_live: bool  # another payment of the order may still bring money
+    is_owed: bool = True  # should it settle nothing, it is the customer's: no bank and no person has given it back
 
 
 def compare(shown: Shown, known: Known) -> Difference | None:
@@ -173,7 +174,12 @@ def _is_other_money(shown: Shown, known: Known) -> bool:
     asked = Money(told.amount_minor, told.currency)
     got = Money(told.amount_received_minor, told.currency)
     is_right = asked == known.total and (told.status != "succeeded" or got == known.total)
-    return not is_right and is_money(shown)
+    return not is_right and is_money(shown) and known.is_owed
+
+
+def _is_ours(shown: Shown, known: Known) -> bool:
+    """Whether we still have the money."""
+    return known.is_owed and not shown.is_given_back
 
 
 def _counts_on_it(known: Known, payment_intent_id: str) -> bool:
@@ -185,10 +191,10 @@ def _is_order_behind(shown: Shown, known: Known, row: Row) -> bool:
     told = shown.payment
     match told.status:
         case "succeeded" if known.payment is PaymentState.PAID:
-            is_accounted = row.settles or known.hold is not Hold.NONE or shown.is_given_back
+            is_accounted = row.settles or known.hold is not Hold.NONE or not _is_ours(shown, known)
             return known.settled_by is None or not is_accounted
         case "succeeded":
-            return known.hold is Hold.NONE and not shown.is_given_back
+            return known.hold is Hold.NONE and _is_ours(shown, known)
         case "processing":
             return known.payment in (PaymentState.AWAITING, PaymentState.FAILED)
         case "requires_payment_method" if told.failure_code or told.decline_code:

@@ -28,6 +28,11 @@ async def select_known(conn: Connection, payments: Mapping[str, UUID | None]) ->
                      AND r.payment_intent_id = w.payment_intent_id) AS refunds,
                ARRAY(SELECT ARRAY[d.id, d.status] FROM disputes d
                      WHERE d.payment_intent_id = w.payment_intent_id) AS disputes,
+               p.amount_received_minor > (SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
+                   WHERE r.payment_intent_id = w.payment_intent_id
+                       AND (r.state = 'succeeded' OR r.acknowledged_at IS NOT NULL))
+                   AND NOT EXISTS (SELECT FROM disputes d WHERE d.payment_intent_id = w.payment_intent_id
+                                   AND d.status = 'lost') AS is_owed,
                (SELECT s.payment_intent_id FROM payments s WHERE s.order_id = o.id AND s.settles) AS settled_by,
                EXISTS (SELECT FROM payments l WHERE l.order_id = o.id AND l.status <> 'canceled'
                        AND l.payment_intent_id <> w.payment_intent_id) AS has_other_live
@@ -58,6 +63,7 @@ def _known(row: asyncpg.Record) -> Known:
         disputes=dict(row["disputes"]),
         settled_by=row["settled_by"],
         has_other_live=row["has_other_live"],
+        is_owed=row["status"] != "succeeded" or row["is_owed"],
     )
 
 

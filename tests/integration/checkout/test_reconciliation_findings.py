@@ -75,6 +75,18 @@ async def test_which_of_two_payments_settled_the_order_is_read_in_the_books_and_
     assert not any(is_open for _, _, is_open in await findings_of(owner))
 
 
+async def test_surplus_money_that_the_bank_took_back_is_no_difference(checkout, clean, stripe, owner):
+    placed = await a_paid_order(checkout, stripe, quantity=1)
+    total = str(placed["order"]["total_minor"])
+    ours = {"metadata[order_id]": placed["order"]["id"]}
+    _, second = await stripe.post("payment_intents", **{**A_PAYMENT, "amount": total, **ours})
+    dispute = await stripe.control("POST", "disputes", {"payment_intent": second["id"]})
+    await stripe.control("POST", f"disputes/{dispute['id']}", {"outcome": "lose"})
+    assert of_objects(await reconcile(checkout, clean)) == (1, 0)
+    assert (await row_of(owner, placed))[2:4] == ("lost", "none")
+    assert of_objects(await reconcile(checkout, clean)) == (0, 0)
+
+
 async def test_a_paid_order_whose_payment_stripe_does_not_know_is_raised(checkout, clean, stripe, owner):
     await a_paid_order(checkout, stripe)
     await stripe.control("POST", "reset", {})

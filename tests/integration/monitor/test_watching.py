@@ -185,6 +185,14 @@ async def test_an_incident_is_heard_of_as_an_event(settings, peers, owner):
         await wait_until(is_seen)
 
 
+async def test_without_the_auditors_login_it_says_that_no_invariant_is_checked(settings, database, caplog):
+    async with the_monitor(settings()):
+        assert "no invariant is checked" in caplog.messages
+    caplog.clear()
+    async with the_monitor(settings(auditor_url=database.auditor_url)):
+        assert "no invariant is checked" not in caplog.messages
+
+
 async def bury(amqp_url: str, queue: str) -> None:
     """A dead letter, as a consumer leaves one."""
     async with await aio_pika.connect(amqp_url) as connection:

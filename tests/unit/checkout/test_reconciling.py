@@ -74,6 +74,10 @@ EQUAL = [
     (shown(refunded_minor=PRICE), row_of(known(settled_by="pi_2", refunded_minor=PRICE), settles=False)),
     (shown(refunded_minor=PRICE), known("expired", refunded_minor=PRICE)),
     (shown(), known("expired", hold=Hold.PAID_TOO_LATE)),
+    # A person has paid it back another way, or the bank has taken it.
+    (shown(), row_of(known(settled_by="pi_2", is_owed=False), settles=False)),
+    (shown(), known("expired", is_owed=False)),
+    (shown(amount_minor=1, received=1), row_of(known("expired", is_owed=False), received_minor=1)),
     (shown("requires_payment_method"), row_of(known(settled_by="pi_2", status="requires_action"), settles=False)),
 ]
 
