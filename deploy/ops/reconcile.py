@@ -128,11 +128,10 @@ async def _have_it_done(arguments: argparse.Namespace, pool: Pool) -> None:
         run = await people.plan(conn, moment(arguments.since), arguments.reads)
         await people.wish(conn, run, arguments.actor, arguments.reason)
     print(f"run {run.id} over {_span(run)} is written down; checkout begins within seconds")
-    until, said = time.monotonic() + arguments.wait_s, ""
+    until, said, now = time.monotonic() + arguments.wait_s, "", run
     while time.monotonic() < until:
         async with pool.worker() as conn:
-            now = await reconciliations.select_run(conn, run.id)
-        assert now is not None
+            now = await reconciliations.select_run(conn, run.id) or run
         if now.finished_at is not None:
             _show_run(now)
             await _show_findings(pool)
@@ -141,7 +140,10 @@ async def _have_it_done(arguments: argparse.Namespace, pool: Pool) -> None:
             print(line)
             said = line
         await asyncio.sleep(LOOK_S)
-    print("It is not finished. checkout goes on with it; `reconcile` without arguments tells how far it is.")
+    if now.started_at is None:
+        print("Nobody has begun it: does checkout run, with CHECKOUT_RECONCILES, and is another run under way?")
+    else:
+        print("It is not finished. checkout goes on with it; `reconcile` without arguments tells how far it is.")
 
 
 async def _show_standing(pool: Pool) -> None:

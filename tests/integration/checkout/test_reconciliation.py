@@ -201,6 +201,20 @@ async def unserved(clean, pool, amqp_url, stripe, http):
         yield Checkout("", http, Till(pool, api, settings))
 
 
+async def test_a_balance_transaction_that_has_just_come_is_left_to_the_job_that_books(checkout, clean, stripe, owner):
+    """So is a payment that has none yet: with Stripe's default capture it comes later."""
+    await some_unheard(checkout, stripe, 1)
+    run = await reconcile(checkout, clean, books=timedelta(minutes=10))
+    assert (outcome(run), run.balance_found) == ((1, 0), 0)
+
+
+async def test_a_cursor_that_is_gone_begins_the_list_again(checkout, clean, stripe, owner):
+    await some_unheard(checkout, stripe, 4)
+    await reconcile(checkout, clean, reads=10)
+    await owner.execute("UPDATE checkout.reconciliations SET cursor = 'pi_gone', resume_at = now()")
+    assert of_objects(await reconcile(checkout, clean)) == (4, 0)
+
+
 async def test_webhooks_is_asked_for_what_was_not_delivered_and_its_answer_counts(unserved, clean, stripe, owner):
     answer = timedelta(seconds=60)
     run = await reconcile(unserved, clean, answer=answer)

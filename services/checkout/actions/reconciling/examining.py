@@ -3,7 +3,7 @@
 import asyncpg
 
 from services.checkout.actions import resync, standing
-from services.checkout.actions.reconciling.session import ACTOR, Session, is_for_people
+from services.checkout.actions.reconciling.session import ACTOR, MISSING, Session, is_for_people
 from services.checkout.domain import GIVEN, Hold, PaymentState, RefundState, Resync
 from services.checkout.domain.reconciling import REPAIRABLE, Difference, Known, Shown, compare, is_money
 from services.checkout.store import orders as order_store
@@ -15,8 +15,6 @@ from shared.errors import AppError
 
 # The payment, its disputes, its refunds; further pages of a payment with more than a hundred are not counted.
 LOOK_READS = 3
-
-MISSING = "resource_missing"
 
 
 async def examine(session: Session, payment_intent_id: str, *, is_stuck: bool = False) -> None:

@@ -10,13 +10,16 @@ from services.checkout.store import reconciliations
 from services.checkout.store import reconciling as store
 from services.checkout.store.reconciliations import Run
 from services.checkout.store.reconciling import Finding
-from services.checkout.stripe_api import Stripe
+from services.checkout.stripe_api import Stripe, StripeRefused
 from services.checkout.stripe_lists import Listed, Page, Span
 from shared.audit import audit
 from shared.db import Connection, Pool
 from shared.metrics import counter
 
 ACTOR = "system/reconciliation"
+
+# How Stripe says that it knows no such object.
+MISSING = "resource_missing"
 
 OBJECTS = counter("checkout_reconciliation_objects_total", "What was compared with Stripe.", ("found", "outcome"))
 READS = counter("checkout_reconciliation_reads_total", "What reconciliation read from Stripe.")
@@ -79,7 +82,13 @@ class Session:
     async def page(self, of: Listed) -> Page:
         """The page of the list that the run has come to."""
         self.pay(1)
-        return await self.stripe.list_page(of, Span(self.run.since, self.run.until), self.run.cursor)
+        try:
+            return await self.stripe.list_page(of, Span(self.run.since, self.run.until), self.run.cursor)
+        except StripeRefused as error:
+            if error.stripe_code != MISSING or self.run.cursor is None:
+                raise
+            self.run.cursor = None  # what it stood on is gone: from the newest on again
+            return await self.page(of)
 
     async def advance(self, stage: str, cursor: str | None) -> None:
         """Writes down how far the run has come. Raises Deposed."""
