@@ -58,13 +58,14 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
         await open_(live.ending_with(app[DRAINING]))
         for consumer in (
             consumers.on_payment_succeeded,
-            consumers.on_payment_failed,
             consumers.on_payment_progress,
             consumers.on_money_moved,
             consumers.on_mail,
             consumers.on_events_fetched,
         ):
             await bus.consume(pool, consumer.__name__, consumer)
+        on_failed = partial(consumers.on_payment_failed, guard=settings.guard)
+        await bus.consume(pool, consumers.on_payment_failed.__name__, on_failed)
         for name, job, rest_s in _jobs(backstage, bus, live):
             await open_(loop.running(name, job, rest_s, settings.drain_s))
         if settings.reconciles:

@@ -1,6 +1,7 @@
 """What checkout hears: each consumer writes to the database and nothing else."""
 
-from services.checkout.actions import payments, resync
+from services.checkout.actions import card_testing, payments, resync
+from services.checkout.domain.card_testing import Guard
 from services.checkout.store import orders as store
 from services.checkout.store import reconciliations
 from shared.db import Connection
@@ -11,8 +12,11 @@ async def on_payment_succeeded(conn: Connection, event: Event) -> None:
     await _apply(conn, event)
 
 
-async def on_payment_failed(conn: Connection, event: Event) -> None:
+async def on_payment_failed(conn: Connection, event: Event, guard: Guard | None = None) -> None:
     await _apply(conn, event)
+    if guard is not None:
+        assert isinstance(event, PaymentEvent)
+        await card_testing.note_failure(conn, guard, event)
 
 
 async def on_payment_progress(conn: Connection, event: Event) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 from services.checkout.actions import balance, expiry, pursuing
@@ -12,6 +13,8 @@ from services.checkout.actions.orders import Till
 from services.checkout.actions.reconciling import running
 from services.checkout.actions.reconciling.running import Reconciler
 from services.checkout.domain.reconciling import Difference
+from services.checkout.settings import KEPT_S
+from services.checkout.store import card_testing as guard_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.store import reconciliations
@@ -112,6 +115,7 @@ async def purge(till: Till) -> int:
         return (
             await store.delete_old_keys(conn, KEEP_KEYS_DAYS)
             + await inbox.purge(conn, KEEP_INBOX_DAYS)
+            + await guard_store.delete_old(conn, timedelta(seconds=KEPT_S))
             + await outbox.purge(conn, KEEP_OUTBOX_DAYS)
             + await reconciliations.delete_old(conn, KEEP_RUNS_DAYS)
         )

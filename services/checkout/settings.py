@@ -2,16 +2,19 @@
 
 from datetime import timedelta
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.checkout.domain.card_testing import Guard, Kind, Limit
 from services.checkout.domain.reconciling import USUAL, Policy
 from shared import shopper_tokens
 from shared.settings import Secret, Secrets, ServiceSettings
 from shared.stripe_client import Mode, require_mode
 from shared.stripe_settings import StripeSettings
+
+KEPT_S = 7 * 86400.0  # how long failures, and where orders came from, are kept
 
 
 class CheckoutSettings(StripeSettings, ServiceSettings):
@@ -78,6 +81,22 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
     live_heartbeat_s: float = Field(default=15.0, gt=0)
     shop_name: str = "KCT Menswear"
 
+    # Who tries stolen cards here. Failures of cards count; successes never do.
+    card_testing: Literal["enforce", "report", "off"] = Field(
+        default="enforce", description="what too many failures get: 429 and the end of their order, or only an alarm"
+    )
+    card_testing_window_s: float = Field(default=3600, gt=0, le=KEPT_S, description="in which failures are counted")
+    card_testing_card_window_s: float = Field(default=86400, gt=0, le=KEPT_S, description="the same for one card")
+    card_testing_per_order: int = Field(default=8, ge=4, description="so many refused cards are too many")
+    card_testing_per_card: int = Field(default=8, ge=4)
+    card_testing_per_email: int = Field(default=10, ge=4)
+    card_testing_per_customer: int = Field(default=10, ge=4, description="one who is signed in")
+    card_testing_per_address: int = Field(default=30, ge=4, description="a household, an office, a mobile network")
+    card_testing_in_shop: int = Field(default=300, ge=4, description="refuses nobody; raises the alarm")
+    card_testing_unpaid_per_email: int = Field(default=15, ge=4, description="orders placed in the window and not paid")
+    card_testing_unpaid_per_customer: int = Field(default=15, ge=4)
+    card_testing_unpaid_per_address: int = Field(default=60, ge=4)
+
     @model_validator(mode="after")
     def _keys_of_one_mode(self) -> Self:
         """A key of the other mode, or a live key for anything but Stripe, stops the start."""
@@ -120,6 +139,30 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
     @cached_property
     def shopper_keys(self) -> shopper_tokens.Keys:
         return shopper_tokens.read_keys(self.customer_keys) if self.customer_keys else {}
+
+    @cached_property
+    def guard(self) -> Guard | None:
+        """The guard against card testing; None: nothing is counted. Its hashes are keyed by the tokens' newest key."""
+        if self.card_testing == "off":
+            return None
+        window, card_window = (
+            timedelta(seconds=self.card_testing_window_s),
+            timedelta(seconds=self.card_testing_card_window_s),
+        )
+        failures = {
+            Kind.ORDER: Limit(self.card_testing_per_order, window),
+            Kind.CARD: Limit(self.card_testing_per_card, card_window),
+            Kind.EMAIL: Limit(self.card_testing_per_email, window),
+            Kind.CUSTOMER: Limit(self.card_testing_per_customer, window),
+            Kind.ADDRESS: Limit(self.card_testing_per_address, window),
+            Kind.SHOP: Limit(self.card_testing_in_shop, window),
+        }
+        unpaid = {
+            Kind.EMAIL: Limit(self.card_testing_unpaid_per_email, window),
+            Kind.CUSTOMER: Limit(self.card_testing_unpaid_per_customer, window),
+            Kind.ADDRESS: Limit(self.card_testing_unpaid_per_address, window),
+        }
+        return Guard(self.token_keys()[0], failures, unpaid, is_enforced=self.card_testing == "enforce")
 
     def token_keys(self) -> list[str]:
         return [key.get_secret_value() for key in self.order_token_keys]

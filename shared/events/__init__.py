@@ -44,6 +44,7 @@ from shared.events.reconciliation import (
 from shared.events.security import (
     SecurityAddressBanned,
     SecurityBadSignatures,
+    SecurityCardTesting,
     SecurityEvent,
     SecurityEventBodyChanged,
     SecurityLivemodeMismatch,
@@ -167,6 +168,7 @@ __all__ = [
     "ReviewSnapshot",
     "SecurityAddressBanned",
     "SecurityBadSignatures",
+    "SecurityCardTesting",
     "SecurityEvent",
     "SecurityEventBodyChanged",
     "SecurityLivemodeMismatch",

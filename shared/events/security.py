@@ -61,6 +61,17 @@ class SecurityUnknownSender(SecurityEvent):
     type: ClassVar[str] = "security.unknown_sender"
 
 
+class SecurityCardTesting(SecurityEvent):
+    """So many cards were refused that somebody may be trying stolen ones.
+
+    `counted_by` says what they have in common: order, card, email, address or shop; never whose.
+    """
+
+    type: ClassVar[str] = "security.card_testing"
+
+    counted_by: str
+
+
 class SecurityAddressBanned(SecurityEvent):
     """An address is kept out for a while."""
 

@@ -23,6 +23,8 @@ class PaymentSnapshot(Part):
     network_decline_code: str | None = None
     outcome_type: str | None = None
     outcome_reason: str | None = None
+    # SHA-256 of Stripe's fingerprint of the card that was refused: enough to tell that two are the same.
+    card: str | None = None
 
 
 class PaymentEvent(Event):

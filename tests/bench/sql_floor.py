@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import uvloop
+from pydantic import SecretStr
 
 from services.checkout.actions import orders
 from services.checkout.actions.orders import Till
@@ -24,6 +25,8 @@ from shared.db import Pool
 from shared.events import PaymentSnapshot
 from shared.ids import uuid7
 from tests.bench.generator import basket
+
+ONE_SHOPPER: Any = {"card_testing": "report"}  # who orders everything, and pays nothing
 
 Statement = tuple[str, Any, bool]  # query, arguments, whether it is for many rows
 
@@ -51,7 +54,9 @@ async def record(plan: dict[str, Any]) -> tuple[list[Statement], dict[str, str]]
     async def listen(conn: Any) -> None:
         conn.add_query_logger(lambda query: said.append((query.query, query.args, isinstance(query.args, list))))
 
-    settings = CheckoutSettings.model_construct(attempt_wait_s=10, attempt_lease_s=45, reservation_s=1800)
+    settings = CheckoutSettings.model_construct(
+        attempt_wait_s=10, attempt_lease_s=45, reservation_s=1800, order_token_keys=(SecretStr("key"),), **ONE_SHOPPER
+    )
     key = secrets.token_hex(12)
     async with asyncpg.create_pool(plan["url"], min_size=1, max_size=1, init=listen, **session()) as connections:
         pool = Pool(connections, f"{plan['role_prefix']}_checkout")

@@ -10,11 +10,24 @@ import asyncpg
 
 from services.checkout import domain
 from services.checkout.actions import attempts, customers, payments, pricing, stock
+from services.checkout.actions import card_testing as guarding
 from services.checkout.actions.attempts import Confirmation
 from services.checkout.actions.facts import facts
-from services.checkout.domain import CREATE_INTENT, Attempt, Basket, InProgress, Order, Payer, Shopper, WholeOrder
+from services.checkout.domain import (
+    CREATE_INTENT,
+    Attempt,
+    Basket,
+    InProgress,
+    Order,
+    Payer,
+    Shopper,
+    WholeOrder,
+    card_testing,
+)
+from services.checkout.domain.card_testing import Origin
 from services.checkout.schemas import PlaceOrder
 from services.checkout.settings import CheckoutSettings
+from services.checkout.store import card_testing as guard_store
 from services.checkout.store import customers as customer_store
 from services.checkout.store import orders as store
 from services.checkout.store import parcels as parcel_store
@@ -55,19 +68,33 @@ class Till:
     settings: CheckoutSettings
 
 
-async def place_order(till: Till, wanted: PlaceOrder, key: str, shopper: Shopper | None = None) -> Placed:
+@dataclass(frozen=True)
+class _Wish:
+    """What is ordered, who pays if he is signed in, and where it comes from."""
+
+    wanted: PlaceOrder
+    payer: Payer | None
+    origin: Origin | None
+
+
+async def place_order(
+    till: Till, wanted: PlaceOrder, key: str, shopper: Shopper | None = None, address: str | None = None
+) -> Placed:
     """Places the order that the key stands for, once; safe to repeat at any point with the same key and body.
 
     The order, its reservation and the attempt are committed before Stripe is called. A repeat finds what the first
-    left and goes on. Raises Invalid, PriceChanged, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises:
-    while Stripe can't be asked nothing is written at all.
+    left and goes on. `address` is the client's, where that says who it is. Raises TooManyAttempts, Invalid,
+    PriceChanged, OutOfStock, KeyReused, InProgress, or what `stripe_api` raises: while Stripe can't be asked nothing
+    is written at all.
     """
     _check_confirmation(till.settings, wanted)
     till.stripe.require_room()
     key_sha256 = domain.sha256(key)
     fingerprint = domain.sha256(wanted.as_text() + (str(shopper.id) if shopper else ""))
     payer = await _payer(till, wanted, key_sha256, shopper)
-    order_id, is_replay = await _claim_or_find(till, wanted, payer, (key_sha256, fingerprint))
+    guard = till.settings.guard
+    origin = card_testing.origin(guard, wanted.email, shopper.id if shopper else None, address) if guard else None
+    order_id, is_replay = await _claim_or_find(till, _Wish(wanted, payer, origin), (key_sha256, fingerprint))
     intent = await _intent_of(till, order_id, is_replay=is_replay)
     whole = await look_at(till.pool, order_id)
     if intent.payment.status in AT_ONCE and whole.order.payment in domain.RESERVING:
@@ -101,16 +128,14 @@ async def _payer(till: Till, wanted: PlaceOrder, key_sha256: bytes, shopper: Sho
     return await customers.payer_of(till.pool, till.stripe, till.settings, shopper, wanted)
 
 
-async def _claim_or_find(
-    till: Till, wanted: PlaceOrder, payer: Payer | None, key: tuple[bytes, bytes]
-) -> tuple[UUID, bool]:
+async def _claim_or_find(till: Till, wish: _Wish, key: tuple[bytes, bytes]) -> tuple[UUID, bool]:
     key_sha256, fingerprint = key
     for tries_left in reversed(range(NUMBER_TRIES)):
         order_id = uuid7()
         try:
             async with till.pool.request(order_id=order_id, idempotency_key=key_sha256.hex()) as conn:
                 if await store.claim_key(conn, key_sha256, fingerprint, order_id):
-                    await _write_order(conn, till.settings, wanted, order_id, payer)
+                    await _admit(conn, till.settings, wish, order_id)
                     return order_id, False
                 claim = await store.select_claim(conn, key_sha256)
         except asyncpg.UniqueViolationError as error:
@@ -121,6 +146,15 @@ async def _claim_or_find(
             raise domain.KeyReused("Another order was placed with this Idempotency-Key; send a new key for a new order")
         return claim.order_id, True
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+async def _admit(conn: Connection, settings: CheckoutSettings, wish: _Wish, order_id: UUID) -> None:
+    """Writes the order, unless too many of the same origin went wrong."""
+    if settings.guard and wish.origin:
+        await guarding.admit(conn, settings.guard, wish.origin)
+    await _write_order(conn, settings, wish.wanted, order_id, wish.payer)
+    if wish.origin:
+        await guard_store.insert_origin(conn, order_id, wish.origin)
 
 
 async def _write_order(

@@ -11,6 +11,7 @@ from services.checkout.actions import attempts, standing, stock
 from services.checkout.actions.facts import facts
 from services.checkout.actions.standing import record
 from services.checkout.domain import RESERVING, Attempt, Hold, IllegalMove, Order, PaymentState, Reason, Received
+from services.checkout.store import card_testing as guard_store
 from services.checkout.store import ledger as ledger_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
@@ -175,6 +176,7 @@ async def _settle(conn: Connection, order: Order, payment: PaymentSnapshot) -> N
         await _keep_apart(conn, order, payment)
         return
     await payment_store.update_settles(conn, payment.payment_intent_id)
+    await guard_store.update_origin_paid(conn, order.id)
     await _book(conn, order, payment, settles=True)
     await store.update_payment(conn, settled)
     lines = await store.select_lines(conn, order)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from uuid import UUID
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from services.checkout.actions import catalogue, orders, payments, pricing
 from services.checkout.actions.live import Live, TooManyWatch, Watch
 from services.checkout.actions.orders import Placed, Till
 from services.checkout.domain import InProgress, KeyReused, NotServed, OutOfStock, PriceChanged, WholeOrder
+from services.checkout.domain.card_testing import TooManyAttempts
 from services.checkout.handlers.customers import SIGN_IN_PROBLEMS, require_signed_in, signed_in
 from services.checkout.handlers.keys import LIVE, TILL
 from services.checkout.handlers.parameters import CURRENCY, IDEMPOTENCY_KEY, LAST_EVENT_ID, ORDER_ID
@@ -22,7 +24,8 @@ from shared import links
 from shared.errors import BadRequest, Forbidden, NotFound, Unauthorized
 from shared.openapi import HTML, Answer, Content, describe
 from shared.permissions import Permission, permit
-from shared.web import parse, path_uuid, reply
+from shared.web import CLIENT_ADDRESS, is_in, parse, path_uuid, reply
+from shared.web.address import UNKNOWN, household
 
 ORDER_TOKEN = "order"  # noqa: S105 (the purpose of a token, not one)
 MAIL_LINK = "mail"
@@ -34,6 +37,15 @@ SLOW_CLIENT_S = 5.0
 # A stream ends after this long: its page comes back at once, and has to show its token again.
 LONGEST_STREAM_S = 1800.0
 STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+
+# Addresses that no customer comes from over the internet (RFC 1918, 4193, 6598, 3927, 4291).
+PRIVATE = tuple(
+    ip_network(network)
+    for network in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+)
 
 
 class TokenMissing(Unauthorized):
@@ -73,7 +85,16 @@ async def quote(request: web.Request) -> web.Response:
     {201: Answer(PlacedOrder, {"Idempotent-Replayed": "`true` where the order was there before"})},
     takes=PlaceOrder,
     asks=(IDEMPOTENCY_KEY,),
-    problems=(NotServed, PriceChanged, OutOfStock, KeyReused, InProgress, *SIGN_IN_PROBLEMS, *PAYMENT_PROBLEMS),
+    problems=(
+        NotServed,
+        PriceChanged,
+        OutOfStock,
+        KeyReused,
+        InProgress,
+        TooManyAttempts,
+        *SIGN_IN_PROBLEMS,
+        *PAYMENT_PROBLEMS,
+    ),
 )
 async def place_order(request: web.Request) -> web.Response:
     """Places an order and prepares its payment.
@@ -87,12 +108,19 @@ async def place_order(request: web.Request) -> web.Response:
     wanted = await parse(request, PlaceOrder)
     till = request.app[TILL]
     shopper = require_signed_in(request) if wanted.needs_sign_in() else signed_in(request)
-    placed = await orders.place_order(till, wanted, key, shopper)
+    placed = await orders.place_order(till, wanted, key, shopper, _client(request))
     headers = {"Idempotent-Replayed": "true"} if placed.is_replay else None
     answer = _placed(till, placed)
     response = reply(answer, status=201, headers=headers)
     _remember_token(response, answer)
     return response
+
+
+def _client(request: web.Request) -> str | None:
+    """Whom failures are counted against; nobody where it isn't a customer's address, but a proxy's not told of."""
+    address = request[CLIENT_ADDRESS]
+    is_inside = is_in(address, (*PRIVATE, *request.app[TILL].settings.internal_networks))
+    return None if is_inside or address == UNKNOWN else household(address)
 
 
 @routes.get("/v1/orders/{id}")

@@ -44,6 +44,12 @@ ADVICE: Mapping[str, Advice] = {
         "webhooks_sender_refreshes_total fails, and set WEBHOOKS_SENDER_MODE=report meanwhile. If it is our own "
         "proxy's, set WEBHOOKS_TRUSTED_HOPS. Otherwise somebody else holds the signing secret: roll it now.",
     ),
+    "security.card_testing": Advice(
+        "Card testing",
+        "Look at checkout_card_testing_refused_total: it says whether the guard keeps up. If the whole shop is meant, "
+        "from many addresses, put a challenge in front of the shop's till, raise Radar's rules in Stripe's Dashboard, "
+        "and lower CHECKOUT_CARD_TESTING_…: docs/card-testing.md.",
+    ),
     "security.livemode_mismatch": Advice(
         "Event of the other mode",
         "Check which of Stripe's endpoints points here: a live endpoint at a test system loses real payments, and its "

@@ -1,5 +1,6 @@
 """What the other services are told of what Stripe said."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -227,7 +228,17 @@ def _snapshot(intent: Mapping[str, Any]) -> PaymentSnapshot:
         network_decline_code=name(failure.get("network_decline_code")) or name(outcome.get("network_decline_code")),
         outcome_type=name(outcome.get("type")),
         outcome_reason=name(outcome.get("reason")),
+        card=_card(failure, charge),
     )
+
+
+def _card(failure: Mapping[str, Any], charge: Mapping[str, Any]) -> str | None:
+    """The refused card, if it was one: hashed, since nobody but Stripe needs its fingerprint."""
+    for method in (failure.get("payment_method"), charge.get("payment_method_details")):
+        fingerprint = name(mapping(mapping(method).get("card")).get("fingerprint"))
+        if fingerprint is not None:
+            return hashlib.sha256(fingerprint.encode()).hexdigest()
+    return None
 
 
 def _charge(intent: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """What the other services are told."""
 
+import hashlib
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -25,6 +26,26 @@ from tests.stripe_events import a_payment_intent, a_refused_intent, an_event
 )
 def test_each_type_has_its_event(stripe_type, event_class):
     assert type(domain.translate(an_event(stripe_type))) is event_class
+
+
+@pytest.mark.parametrize("place", ["last_payment_error", "latest_charge"])
+def test_of_a_refused_card_only_a_hash_is_told(place):
+    refused = a_refused_intent()
+    method = {"card": {"fingerprint": "Xt5EWLLDS7FJjR1c"}}
+    if place == "last_payment_error":
+        refused["last_payment_error"]["payment_method"] = method
+    else:
+        refused["latest_charge"] = {"id": "ch_1", "payment_method_details": method}
+    event = domain.translate(an_event("payment_intent.payment_failed", refused))
+    assert event.payment.card == hashlib.sha256(b"Xt5EWLLDS7FJjR1c").hexdigest()
+    assert b"Xt5EWLLDS7FJjR1c" not in events.encode(event)
+
+
+@pytest.mark.parametrize("odd", [None, "card", {"card": None}, {"card": {"fingerprint": 7}}, {"sepa_debit": {}}])
+def test_what_has_no_fingerprint_has_no_hash(odd):
+    refused = a_refused_intent()
+    refused["last_payment_error"]["payment_method"] = odd
+    assert domain.translate(an_event("payment_intent.payment_failed", refused)).payment.card is None
 
 
 def test_a_success_carries_what_the_order_is_held_against():

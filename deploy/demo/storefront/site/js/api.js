@@ -51,7 +51,9 @@ async function ask(path, options = {}) {
     throw Object.assign(new Unreachable("no answer"), { afterS: null });
   }
   const problem = new Problem(answer.status, await answer.json().catch(() => ({})));
-  if (PASSING.has(answer.status) || problem.code === "in_progress") {
+  // Too many payments failed: that lasts an hour, and trying on would only look worse.
+  const isShut = problem.code === "too_many_attempts";
+  if ((PASSING.has(answer.status) && !isShut) || problem.code === "in_progress") {
     const afterS = Number(answer.headers.get("Retry-After")) || null;
     throw Object.assign(new Unreachable(problem.message), { afterS });
   }
