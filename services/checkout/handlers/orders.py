@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.checkout import pages
 from services.checkout.actions import catalogue, orders, payments, pricing
+from services.checkout.actions.customers import UnknownCard
 from services.checkout.actions.live import Live, TooManyWatch, Watch
 from services.checkout.actions.orders import Placed, Till
 from services.checkout.domain import InProgress, KeyReused, NotServed, OutOfStock, PriceChanged, WholeOrder
@@ -92,6 +93,7 @@ async def quote(request: web.Request) -> web.Response:
         KeyReused,
         InProgress,
         TooManyAttempts,
+        UnknownCard,
         *SIGN_IN_PROBLEMS,
         *PAYMENT_PROBLEMS,
     ),
