@@ -11,7 +11,6 @@ from deploy.demo.walk.scene import Scene
 from tests.e2e.collector import Collector
 
 SETTINGS = {
-    "CHECKOUT_RESERVATION_S": "10",
     "CHECKOUT_STRIPE_TIMEOUT_S": "4",
     "CHECKOUT_ATTEMPT_LEASE_S": "3",
     "CHECKOUT_ATTEMPT_WAIT_S": "2",

@@ -12,19 +12,10 @@ async def leave_behind(scene: Scene) -> None:
     shopper = scene.shopper("gustav")
     placed = await shopper.place()
     scene.left_behind.append(placed)
-    await _shorten(scene, placed)
+    # For as long as a walk lasts, not as long as a person needs who tries the shop.
+    await scene.shorten(placed, RESERVED_S)
     order = await shopper.look(placed)
     scene.say(f"order {placed.number}: goods reserved until {order['reserved_until'][11:19]} UTC, and nobody pays")
-
-
-async def _shorten(scene: Scene, placed: Placed) -> None:
-    """Its reservation lasts for as long as a walk does, not as long as a person needs who tries the shop."""
-    query = """
-        UPDATE checkout.orders SET reserved_until = least(reserved_until, now() + $2::float8 * interval '1 second'),
-            expiry_due_at = least(expiry_due_at, now() + $2::float8 * interval '1 second')
-        WHERE id = $1::text::uuid
-    """
-    await scene.stage.look(query, placed.id, RESERVED_S, as_owner=True)
 
 
 async def give_back(scene: Scene) -> None:

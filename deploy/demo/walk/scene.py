@@ -35,6 +35,15 @@ class Scene:
         (row,) = await self.stage.look("SELECT on_hand, reserved FROM checkout.stock WHERE sku = $1", sku)
         return row["on_hand"], row["reserved"]
 
+    async def shorten(self, placed: Placed, seconds: float) -> None:
+        """The order's reservation ends so soon, if it would last longer."""
+        query = """
+            UPDATE checkout.orders SET reserved_until = least(reserved_until, now() + $2::float8 * interval '1 second'),
+                expiry_due_at = least(expiry_due_at, now() + $2::float8 * interval '1 second')
+            WHERE id = $1::text::uuid
+        """
+        await self.stage.look(query, placed.id, seconds, as_owner=True)
+
     async def letters(self, placed: Placed) -> dict[str, list[str]]:
         """Kind → the state of each letter about an order."""
         query = "SELECT kind, state FROM notifier.letters WHERE order_id = $1::text::uuid ORDER BY created_at"
