@@ -52,7 +52,7 @@ async def _all_delivered(scene: Scene) -> None:
         waiting = await scene.stage.look("SELECT 1 FROM webhooks.stripe_events WHERE state = 'received' LIMIT 1")
         return state["deliveries_waiting"] == 0 and state["events_undelivered"] == 0 and not waiting
 
-    await until(probe, "all events are delivered and published", 15)
+    await until(probe, "all events are delivered and published", 30)
 
 
 async def _one_effect(scene: Scene, placed: Placed) -> None:

@@ -13,9 +13,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from services.checkout.jobs import AGE, FINDINGS
 from services.monitor.app import make
 from services.monitor.handlers import DESK
 from shared import events, topology
+from shared.admission.breaker import STATE as CIRCUIT
 from shared.bus import Bus, Message, Options, open_bus
 from shared.loop import running
 from shared.metrics import publish_snapshot
@@ -37,7 +39,15 @@ async def the_monitor(settings) -> AsyncIterator[TestClient]:
 
 
 @pytest.fixture
-async def peers(amqp_url) -> AsyncIterator[Bus]:
+def calm_figures() -> None:
+    """Figures here are of this whole process: what tests of other services left in them would be told of."""
+    FINDINGS.clear()
+    AGE.set(0)
+    CIRCUIT.set(0)
+
+
+@pytest.fixture
+async def peers(amqp_url, calm_figures) -> AsyncIterator[Bus]:
     """The connection through which the other services speak here."""
     async with open_bus(amqp_url, Options(service="checkout")) as bus:
         await wait_until(lambda: bus.is_connected)

@@ -47,7 +47,7 @@ FORGED = {
     "without a subject": a_token(sub=None),
     "of nobody": a_token(sub=""),
     "whose time is over": a_token(iat=NOW - 900, exp=NOW - 60),
-    "of the future": a_token(iat=NOW + 600, exp=NOW + 900),
+    "of the future": a_token(iat=NOW + 86_400, exp=NOW + 86_700),
     "that lives for a day": a_token(exp=NOW + 86_400),
     "signed by a stranger": a_token(Ed25519PrivateKey.generate()),
     "of a key that nobody knows": a_token(kid="2025-01"),
