@@ -20,7 +20,7 @@ found = {
               if path.name != "__pycache__"],
     "pip": importlib.util.find_spec("pip") is not None,
     "pytest": importlib.util.find_spec("pytest") is not None,
-    "tests": [str(path) for path in pathlib.Path("/app").rglob("*test*")],
+    "tests": [str(path) for name in ("tests", "test_*", "conftest*") for path in pathlib.Path("/app").rglob(name)],
 }
 print(json.dumps(found))
 """
