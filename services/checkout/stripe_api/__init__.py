@@ -173,7 +173,11 @@ class Stripe:
             return await stripe_lists.page(self._client, of, span, after)
 
     async def look_at(self, payment_intent_id: str) -> "View":
-        """All that Stripe shows of a payment now."""
+        """All that Stripe shows of a payment now, refunds last.
+
+        Something may happen at Stripe between the requests; its event makes us look again. Until then a warning or a
+        dispute that is over already still holds its order, rather than that one is over whose refund isn't seen yet.
+        """
         with translated():
             intent = await self._intents.retrieve_async(payment_intent_id, {"expand": ["review"]})
             page = await self._v1.disputes.list_async({"payment_intent": payment_intent_id, "limit": 100})

@@ -68,6 +68,7 @@ async def test_refunding_all_of_it_ends_the_hold_and_a_late_view_does_not_bring_
     await warned(checkout, stripe, placed)
     before = await checkout.till.stripe.look_at(placed["payment_intent_id"])
     await want(checkout, placed, reason="fraud, says the bank")
+    await quiet(checkout)  # as at Stripe, whose events come after what they tell of
     await hear_money(checkout, a_refund_event(placed))
     await hear_money(checkout, a_warning_event(placed, FraudWarningUpdated))
     await quiet(checkout)
