@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from services.monitor import actions
 from services.monitor.actions import Channel, Desk
+from services.monitor.store import disputes as dispute_store
 from services.monitor.store import events as event_store
 from services.monitor.store import orders as order_store
 from shared import inbox, outbox
@@ -48,6 +49,7 @@ async def purge(pool: Pool, keep_events: timedelta) -> int:
     async with pool.worker() as conn:
         events = await event_store.delete_old_events(conn, keep_events)
         orders = await order_store.delete_released(conn, timedelta(days=KEEP_CLAIMS_DAYS))
+        disputes = await dispute_store.delete_settled(conn, timedelta(days=KEEP_CLAIMS_DAYS))
         claims = await inbox.purge(conn, KEEP_CLAIMS_DAYS)
         published = await outbox.purge(conn, KEEP_PUBLISHED_DAYS)
-    return events + orders + claims + published
+    return events + orders + disputes + claims + published

@@ -38,6 +38,7 @@ class MonitorSettings(ServiceSettings):
     dead_letters_critical: int = Field(default=100, ge=1)
     refund_patience_s: float = Field(default=600.0, gt=0, description="for money that is given back by itself")
     security_window_s: float = Field(default=900.0, gt=0, description="quiet for so long: a security incident is over")
+    dispute_urgent_s: float = Field(default=259_200.0, gt=0, description="a dispute due within that is critical")
     reconciliation_overdue_s: float = Field(default=14_400.0, gt=0, description="several times checkout's idle pause")
     clear_for_s: float = Field(default=15.0, gt=0, description="well for so long: resolved; several times evaluate_s")
     between_updates_s: float = Field(default=60.0, ge=0)
@@ -111,6 +112,7 @@ class MonitorSettings(ServiceSettings):
             dead_letters_critical=self.dead_letters_critical,
             refund_patience=timedelta(seconds=self.refund_patience_s),
             security_window=timedelta(seconds=self.security_window_s),
+            dispute_urgent=timedelta(seconds=self.dispute_urgent_s),
             reconciliation_overdue=timedelta(seconds=self.reconciliation_overdue_s),
         )
 

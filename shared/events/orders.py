@@ -188,9 +188,9 @@ class OrderFraudWarned(OrderEvent):
 
 
 class OrderDisputed(OrderEvent):
-    """The dispute that the order shows has changed: inquiry, open, won, lost, closed."""
+    """The dispute that the order shows has changed (inquiry, open, won, lost, closed), or by when to answer it."""
 
     type: ClassVar[str] = "order.disputed"
 
     dispute: str
-    due_at: datetime | None = None
+    due_at: datetime | None = None  # None: there is nothing to answer, or it was answered

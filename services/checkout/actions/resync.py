@@ -62,6 +62,7 @@ async def _say(conn: Connection, order: Order, payment: PaymentSnapshot, error: 
 
 async def _apply_money(conn: Connection, order: Order, view: View) -> None:
     payment_intent_id = view.payment.payment_intent_id
+    shown, due_at = order.dispute, await refund_store.select_evidence_due(conn, order.id)
     known = await refund_store.select_dispute_statuses(conn, order.id)
     for dispute in view.disputes:
         if domain.is_news(known.get(dispute.id), dispute.status):
@@ -71,5 +72,7 @@ async def _apply_money(conn: Connection, order: Order, view: View) -> None:
     await warnings.take_in(conn, order, view.warnings)
     order = await refunds.apply(conn, order, view.refunds, payment_intent_id)
     order = await standing.reconsider(conn, order)
+    if order.dispute is shown:
+        await standing.tell_of_answer(conn, order, due_at)
     if order.hold in (Hold.PAID_TWICE, Hold.PAID_TOO_LATE):
         await refunds.refund_surplus(conn, order, order.hold)

@@ -4,6 +4,7 @@ Whatever comes first, the same facts end in the same hold, dispute, fulfilment a
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from services.checkout import domain
 from services.checkout.actions.facts import facts
@@ -58,6 +59,16 @@ async def hold(conn: Connection, order: Order, why: Hold) -> None:
         held = replace(order, hold=why)
         await store.update_facts(conn, held)
         await _tell(conn, order, held, STRIPE)
+
+
+async def tell_of_answer(conn: Connection, order: Order, was_due_at: datetime | None) -> None:
+    """For a dispute that goes on: whether it was answered, or has to be again, since `was_due_at` was true."""
+    due_at = await refund_store.select_evidence_due(conn, order.id)
+    if due_at == was_due_at:
+        return
+    await record(conn, order, "dispute to be answered" if due_at else "dispute answered", None)
+    told = facts(order, await store.select_lines(conn, order))
+    await outbox.stage(conn, OrderDisputed(order=told, dispute=order.dispute, due_at=due_at))
 
 
 async def record(conn: Connection, order: Order, what: str, reason: str | None, actor: str = STRIPE) -> None:

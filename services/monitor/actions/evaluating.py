@@ -14,6 +14,7 @@ from services.monitor.domain.incidents import Change, Clear, Incident, Open, Res
 from services.monitor.domain.rules import NO_DATA, RULES, Alert, Rule, Verdict
 from services.monitor.domain.rules.stripe import CONSEQUENCES
 from services.monitor.domain.sightings import Sightings
+from services.monitor.store import disputes as dispute_store
 from services.monitor.store import events as event_store
 from services.monitor.store import incidents as store
 from services.monitor.store import notifications
@@ -71,6 +72,7 @@ async def gather(desk: Desk) -> Facts:
         payments = await event_store.count_payments(conn, window)
         stock = await stock_store.select_short(conn, STOCK_NEWS)
         held = await order_store.select_held(conn)
+        disputes = await dispute_store.select_due(conn)
         alarms = await event_store.select_alarms(conn, desk.settings.limits().security_window)
     sightings = desk.sightings
     sightings.dead_letters = await _dead_letters(desk)
@@ -85,6 +87,7 @@ async def gather(desk: Desk) -> Facts:
         dead_letters=sightings.dead_letters,
         stock=stock,
         held=held,
+        disputes=disputes,
         alarms=alarms,
         endpoint=_endpoint(sightings),
         signing_secrets=_signing_secrets(sightings),

@@ -9,11 +9,12 @@ from services.monitor.actions.desk import Desk
 from services.monitor.actions.figures import SNAPSHOTS
 from services.monitor.domain.events import seen
 from services.monitor.domain.sightings import Sightings
+from services.monitor.store import disputes as dispute_store
 from services.monitor.store import events as event_store
 from services.monitor.store import orders as order_store
 from services.monitor.store import stock as stock_store
 from shared.db import Connection
-from shared.events import Event, OrderHeld, OrderReleased, StockEvent
+from shared.events import Event, OrderDisputed, OrderHeld, OrderReleased, StockEvent
 from shared.metrics import SnapshotMalformed, parse_snapshot
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ async def note_event(conn: Connection, event: Event) -> None:
         await stock_store.upsert_level(conn, event)
     if isinstance(event, OrderHeld | OrderReleased):
         await order_store.upsert_held(conn, event)
+    if isinstance(event, OrderDisputed):
+        await dispute_store.upsert_dispute(conn, event)
 
 
 def look(desk: Desk) -> None:

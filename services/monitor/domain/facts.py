@@ -63,6 +63,15 @@ class HeldOrder:
 
 
 @dataclass(frozen=True)
+class DisputeDue:
+    """A dispute or a bank's inquiry that the shop has to answer, by its order's number, and by when."""
+
+    number: str
+    dispute: str
+    due_at: datetime
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """Stripe's endpoint for webhooks, as webhooks sees it in its figures."""
 
@@ -100,6 +109,7 @@ class Facts:
     dead_letters: Mapping[str, int] | None = None
     stock: ShortStock | None = None
     held: tuple[HeldOrder, ...] | None = None  # the longest held first
+    disputes: tuple[DisputeDue, ...] | None = None  # that wait for an answer, the most urgent first
     alarms: Mapping[str, Alarm] | None = None  # security events that ask for a person, by type
     endpoint: Endpoint | None = None
     signing_secrets: SigningSecrets | None = None
@@ -123,6 +133,7 @@ class Limits:
     payment_failures: int = 3
     dead_letters_critical: int = 100
     refund_patience: timedelta = timedelta(minutes=10)  # for money that is given back by itself
+    dispute_urgent: timedelta = timedelta(days=3)  # evidence takes a person, and a day without one may be in it
     security_window: timedelta = timedelta(minutes=15)
     reconciliation_overdue: timedelta = timedelta(hours=4)
     sender_list_failing_after: timedelta = timedelta(hours=6)

@@ -15,6 +15,7 @@ from shared.events import (
     PaymentProcessing,
     ReviewClosed,
     ReviewOpened,
+    decode,
 )
 from tests.integration.checkout.conftest import SKU, an_order
 from tests.integration.checkout.money import (
@@ -26,6 +27,7 @@ from tests.integration.checkout.money import (
     quiet,
     refunds_of,
     row_of,
+    timeline_of,
 )
 from tests.integration.checkout.test_expiry import until
 from tests.integration.checkout.test_payments import a_failure, a_success, an_event, hear, staged, stock_of
@@ -52,6 +54,26 @@ async def test_a_dispute_is_shown_until_the_bank_decides(checkout, stripe, owner
     await quiet(checkout)
     assert (await row_of(owner, placed))[2] == shown
     assert await staged(owner, "order.disputed") == 2
+
+
+async def test_an_answer_to_a_dispute_is_told_of_and_so_is_a_new_deadline(checkout, stripe, owner):
+    placed = await a_paid_order(checkout, stripe)
+    dispute = await disputed(stripe, placed)
+
+    async def told() -> list[bool]:
+        await hear_money(checkout, a_dispute_event(placed))
+        await quiet(checkout)
+        bodies = await owner.fetch("SELECT body FROM checkout.outbox WHERE type = 'order.disputed' ORDER BY staged_at")
+        return [decode(row["body"]).due_at is not None for row in bodies]
+
+    assert await told() == [True]
+    assert await told() == [True]  # nothing new
+    await stripe.post(f"disputes/{dispute}", **{"evidence[uncategorized_text]": "she signed for it", "submit": "true"})
+    assert await told() == [True, False]
+    assert ((await row_of(owner, placed))[2], (await timeline_of(owner, placed))[-1]) == ("open", "dispute answered")
+    await decided(stripe, dispute, "lose")
+    assert await told() == [True, False, False]
+    assert (await row_of(owner, placed))[2] == "lost"
 
 
 async def test_funds_reinstated_is_not_read_as_won(checkout, stripe, owner):

@@ -36,6 +36,7 @@ def facts(**changes: Any) -> Facts:
         "dead_letters": {"checkout.on_mail": 0},
         "stock": ShortStock(),
         "held": (),
+        "disputes": (),
         "alarms": {},
         "endpoint": Endpoint(),
         "signing_secrets": SigningSecrets(are_missing=False, has_file_problem=False, expiring_s={}),

@@ -4,7 +4,7 @@ A rule that lacks its data says so (`unknown`): that neither opens nor resolves 
 function in one of these files and add it to RULES; CONTRIBUTING.md lists the rest.
 """
 
-from services.monitor.domain.rules import orders, security
+from services.monitor.domain.rules import disputes, orders, security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
 from services.monitor.domain.rules.reconciliation import reconciliation_finding, reconciliation_overdue
 from services.monitor.domain.rules.shop import invariant_broken, payment_success_low, stock_short
@@ -136,6 +136,7 @@ RULES = (
         "Correct nothing by hand before it is clear how it came about.",
     ),
     *orders.RULES,
+    *disputes.RULES,
     *security.RULES,
 )
 RULE_BY_NAME = {rule.name: rule for rule in RULES}
