@@ -46,6 +46,10 @@ STATEMENTS = (
     SELECT sha256(n::text::bytea), sha256('x'), {_ORDER}, at {_OF_A_MONTH}
     """,
     f"""
+    INSERT INTO order_origins (order_id, email, address, placed_at, is_unpaid)
+    SELECT {_ORDER}, sha256(n::text::bytea), sha256((n / 3)::text::bytea), at, NOT ({_PAID}) {_OF_A_WEEK}
+    """,
+    f"""
     INSERT INTO payment_attempts (id, order_id, operation, request, state, payment_intent_id, tries, lease_until,
                                   created_at, finished_at)
     SELECT {_id(5)}, {_ORDER}, 'create_intent', '{{"amount": 12900, "currency": "usd"}}', 'succeeded', 'pi_filler' || n,

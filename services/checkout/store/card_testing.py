@@ -1,4 +1,8 @@
-"""SQL of the guard against card testing."""
+"""SQL of the guard against card testing.
+
+Where rows are sought by time, it is the statement's: `clock_timestamp()` changes while a statement runs, so PostgreSQL
+looks for no row by it in an index.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -25,7 +29,7 @@ async def select_wait_for_failures(
         FROM unnest($1::text[], $2::bytea[], $3::int[], $4::interval[]) AS w (kind, key, most, span)
         CROSS JOIN LATERAL (
             SELECT at FROM card_failures
-            WHERE kind = w.kind AND key = w.key AND at > clock_timestamp() - w.span
+            WHERE kind = w.kind AND key = w.key AND at > statement_timestamp() - w.span
             ORDER BY at DESC OFFSET w.most - 1 LIMIT 1) f
         """,
         keys,
@@ -44,13 +48,13 @@ async def select_wait_for_orders(
         FROM unnest($1::text[], $2::bytea[], $3::int[], $4::interval[]) AS w (kind, key, most, span)
         CROSS JOIN LATERAL (
             (SELECT placed_at FROM order_origins WHERE w.kind = 'email' AND email = w.key AND is_unpaid
-                AND placed_at > clock_timestamp() - w.span ORDER BY placed_at DESC OFFSET w.most - 1 LIMIT 1)
+                AND placed_at > statement_timestamp() - w.span ORDER BY placed_at DESC OFFSET w.most - 1 LIMIT 1)
             UNION ALL
             (SELECT placed_at FROM order_origins WHERE w.kind = 'customer' AND customer = w.key AND is_unpaid
-                AND placed_at > clock_timestamp() - w.span ORDER BY placed_at DESC OFFSET w.most - 1 LIMIT 1)
+                AND placed_at > statement_timestamp() - w.span ORDER BY placed_at DESC OFFSET w.most - 1 LIMIT 1)
             UNION ALL
             (SELECT placed_at FROM order_origins WHERE w.kind = 'address' AND address = w.key AND is_unpaid
-                AND placed_at > clock_timestamp() - w.span ORDER BY placed_at DESC OFFSET w.most - 1 LIMIT 1)) p
+                AND placed_at > statement_timestamp() - w.span ORDER BY placed_at DESC OFFSET w.most - 1 LIMIT 1)) p
         """,
         keys,
         limits,
@@ -113,7 +117,7 @@ async def count_failures(conn: Connection, keys: Mapping[Kind, bytes], limits: M
         FROM unnest($1::text[], $2::bytea[], $3::int[], $4::interval[]) AS w (kind, key, most, span)
         LEFT JOIN LATERAL (
             SELECT at FROM card_failures
-            WHERE kind = w.kind AND key = w.key AND at > clock_timestamp() - w.span LIMIT w.most) f ON true
+            WHERE kind = w.kind AND key = w.key AND at > statement_timestamp() - w.span LIMIT w.most) f ON true
         GROUP BY w.kind
         """,
         [kind.value for kind in keys],
@@ -142,14 +146,14 @@ async def delete_old(conn: Connection, keep: timedelta) -> int:
         await conn.execute(
             """
             DELETE FROM card_failures WHERE ctid IN (
-                SELECT ctid FROM card_failures WHERE at < clock_timestamp() - $1::interval LIMIT 1000)
+                SELECT ctid FROM card_failures WHERE at < statement_timestamp() - $1::interval LIMIT 1000)
             """,
             keep,
         ),
         await conn.execute(
             """
             DELETE FROM order_origins WHERE order_id IN (
-                SELECT order_id FROM order_origins WHERE placed_at < clock_timestamp() - $1::interval LIMIT 1000)
+                SELECT order_id FROM order_origins WHERE placed_at < statement_timestamp() - $1::interval LIMIT 1000)
             """,
             keep,
         ),
