@@ -22,6 +22,7 @@ from pamqp.header import ContentHeader
 
 from shared import metrics
 from shared.errors import Unavailable
+from shared.turns import in_turns
 
 if TYPE_CHECKING:
     from pamqp.common import FieldTable
@@ -80,7 +81,7 @@ class Publisher:
 
     async def _publish(self, batch: Sequence[Message]) -> dict[UUID, str]:
         channel = self._channel
-        payload = b"".join(self._frames(message) for message in batch)
+        payload = b"".join([self._frames(message) async for message in in_turns(batch)])
         async with channel.lock:
             # Rejected by the channel when that is lost, which is how we hear of it.
             settled = channel.create_future()

@@ -16,6 +16,7 @@ from shared.bus import Bus
 from shared.db import Connection, Pool
 from shared.events import Event
 from shared.publishing import Message
+from shared.turns import in_turns
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ async def publish_batch(pool: Pool, bus: Bus, limit: int = BATCH) -> int:
         waiting = await publishing.claim_waiting(conn, limit, BATCH_BYTES)
         if not waiting:
             return 0
-        batch = _sort(waiting)
+        batch = await _sort(waiting)
         refused = await bus.publish(list(batch.messages.values())) if batch.messages else {}
         reasons = {key: refused[message.id] for key, message in batch.messages.items() if message.id in refused}
         await _mark(conn, {row.stripe_event_id: row for row in waiting}, batch, reasons)
@@ -55,9 +56,9 @@ async def publish_batch(pool: Pool, bus: Bus, limit: int = BATCH) -> int:
     return len(waiting) - len(reasons)
 
 
-def _sort(waiting: list[Waiting]) -> _Sorted:
+async def _sort(waiting: list[Waiting]) -> _Sorted:
     batch = _Sorted({}, [], {})
-    for row in waiting:
+    async for row in in_turns(waiting):
         try:
             event = domain.translate(orjson.loads(row.body))
         except domain.Untranslatable as error:
