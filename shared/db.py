@@ -135,3 +135,11 @@ def is_database_away(error: BaseException) -> bool:
         asyncpg.InternalClientError,  # the connection broke in the middle of an answer
     )
     return isinstance(error, away)
+
+
+def is_in_the_way(error: BaseException) -> bool:
+    """Whether an error says that transactions were in each other's way: a deadlock, or a lock held for too long.
+
+    Nothing is wrong with the work, and nothing of it was done: it may be done again.
+    """
+    return isinstance(error, asyncpg.TransactionRollbackError | asyncpg.LockNotAvailableError)

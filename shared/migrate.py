@@ -2,11 +2,14 @@
 
 Roles, schemas and numbered SQL files; each file runs once, in a transaction of its own, under a lock, so that two
 deployments at once are harmless. A file that was applied may never be edited: its checksum is verified every time.
+
+The services may run meanwhile: a file waits only a moment for a lock, since all that comes after it waits behind it.
 """
 
 import asyncio
 import hashlib
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +18,18 @@ import asyncpg
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from shared.db import is_in_the_way
 from shared.roles import SCHEMAS, SERVICES, RolesMissing, ensure_roles, set_password
 from shared.settings import Secret, Settings, load
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = 0x6B6374  # "kct": one migration at a time in a database
+
+# While a migration waits for a table, everybody who wants that table waits behind it. So it soon steps back, lets them
+# go first, and tries again. Sending a mail, for example, must record its outcome before its lease runs out.
+LONGEST_WAIT_MS = 2000
+STEP_BACK_S = 1.0
+PATIENCE_S = 300.0
 
 Owner = asyncpg.Connection  # the connection that owns everything
 Report = Callable[[str], None]
@@ -125,7 +135,7 @@ async def _apply(conn: "Owner[asyncpg.Record]", prefix: str, report: Report) -> 
     for migration in migrations():
         known = applied.get((migration.schema, migration.name))
         if known is None:
-            await _run(conn, migration, prefix)
+            await _run_patiently(conn, migration, prefix, report)
             report(f"{migration.schema}: {migration.path.name} applied")
             done += 1
         elif known != migration.checksum:
@@ -136,8 +146,23 @@ async def _apply(conn: "Owner[asyncpg.Record]", prefix: str, report: Report) -> 
     return done
 
 
+async def _run_patiently(conn: "Owner[asyncpg.Record]", migration: Migration, prefix: str, report: Report) -> None:
+    """Runs one file when nobody is in its way. Raises LockNotAvailableError when somebody is for PATIENCE_S."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            await _run(conn, migration, prefix)
+            return
+        except asyncpg.PostgresError as error:
+            if not is_in_the_way(error) or time.monotonic() > until:
+                raise
+            report(f"{migration.schema}: {migration.path.name} steps back: {error}")
+        await asyncio.sleep(STEP_BACK_S)
+
+
 async def _run(conn: "Owner[asyncpg.Record]", migration: Migration, prefix: str) -> None:
     async with conn.transaction():
+        await conn.execute(f"SET LOCAL lock_timeout = {LONGEST_WAIT_MS}")
         await conn.execute(f"SET LOCAL search_path = {migration.schema}")
         await conn.execute(migration.sql(prefix))
         await conn.execute(

@@ -22,7 +22,7 @@ from services.notifier.smtp_api import Journal, Smtp, UnwritableAddress, envelop
 from services.notifier.templates import Writer
 from shared import metrics, outbox, tracing
 from shared.audit import audit
-from shared.db import Connection, Pool, is_database_away
+from shared.db import Connection, Pool, is_database_away, is_in_the_way
 from shared.events import (
     MailAccepted,
     MailEvent,
@@ -187,7 +187,7 @@ async def _send(post: Post, letter: Letter) -> Outcome:
 
 
 async def _record_surely(post: Post, claim: Claim, outcome: Outcome) -> None:
-    """Records the outcome, waiting for a database that is away: it is known here and nowhere else."""
+    """Records the outcome, waiting for a database that is away or locked: it is known here and nowhere else."""
     pause = 0.1
     async with asyncio.timeout(KEEP_OUTCOME_S):
         while True:
@@ -196,9 +196,10 @@ async def _record_surely(post: Post, claim: Claim, outcome: Outcome) -> None:
                     await record(conn, claim, outcome, post.terms)
                 return
             except Exception as error:
-                if not is_database_away(error):
+                if not (is_database_away(error) or is_in_the_way(error)):
                     raise
-                log.warning("database away, outcome kept", extra={"letter_id": str(claim.letter.id)})
+                facts = {"letter_id": str(claim.letter.id), "reason": type(error).__name__}
+                log.warning("outcome not recorded yet", extra=facts)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 

@@ -14,12 +14,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import asyncpg
-
 from services.webhooks.actions import storing
 from services.webhooks.store.deliveries import Delivery
 from shared import metrics, tasks
-from shared.db import Connection, is_database_away
+from shared.db import Connection, is_database_away, is_in_the_way
 from shared.errors import AppError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -37,9 +35,6 @@ LONGEST_PAUSE_S = 0.5
 RETRY_AFTER_S = 5
 
 Session: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
-
-# Two transactions in each other's way, or a lock held for too long: nothing is wrong with the rows.
-IN_THE_WAY = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 
 
 class NotStored(Unavailable):
@@ -153,7 +148,7 @@ class GroupCommit:
                     await self._write_on(conn)
                     pause = 0.02
             except Exception as error:
-                if is_database_away(error) or isinstance(error, IN_THE_WAY):
+                if is_database_away(error) or is_in_the_way(error):
                     log.warning("events not stored yet", extra={"reason": type(error).__name__})
                 else:
                     log.exception("events not stored yet")
@@ -180,7 +175,7 @@ class GroupCommit:
         except Exception as error:
             for each in batch:
                 each.may_be_stored = True
-            if is_database_away(error) or isinstance(error, IN_THE_WAY):
+            if is_database_away(error) or is_in_the_way(error):
                 raise
             if len(batch) == 1:
                 _refuse(batch[0], error)

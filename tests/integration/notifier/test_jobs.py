@@ -32,10 +32,8 @@ async def test_a_letter_that_can_not_be_composed_is_tried_later_and_holds_up_no_
     assert [tuple(row) for row in reasons] == [("pending", "not_composed")]
 
 
-STOP_WAITERS = """
-    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE application_name = 'kct notifier' AND wait_event_type = 'Lock'
-"""
+WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'kct notifier' AND wait_event_type = 'Lock'"
+STOP_WAITERS = WAITERS.replace("*", "pg_terminate_backend(pid)")
 
 
 async def test_an_outcome_survives_a_database_that_goes_away_while_it_is_written(post, smtp, owner, database):
@@ -48,6 +46,25 @@ async def test_an_outcome_survives_a_database_that_goes_away_while_it_is_written
         async with asyncio.timeout(20):
             while not await owner.fetchval(STOP_WAITERS):
                 await asyncio.sleep(0.02)
+    await holder.close()
+    await delivering
+
+    assert (await only_letter(owner))["state"] == "accepted"
+    assert len(smtp.mailbox.all()[0].copies) == 1
+
+
+async def test_an_outcome_survives_a_deadlock(post, smtp, owner, database):
+    await hear(post, order_paid())
+    (claim,) = await actions.claim_due(post, 1)
+    holder = await asyncpg.connect(database.owner_url)
+    async with holder.transaction():
+        await holder.execute("SELECT FROM notifier.attempts FOR UPDATE")
+        delivering = asyncio.create_task(actions.deliver(post, claim))
+        async with asyncio.timeout(20):
+            while not await owner.fetchval(WAITERS):
+                await asyncio.sleep(0.02)
+        # Whoever has waited longest looks for a deadlock first, and steps back: the sender.
+        await holder.execute("SELECT FROM notifier.letters FOR UPDATE")
     await holder.close()
     await delivering
 

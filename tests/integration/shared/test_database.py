@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
@@ -195,6 +196,37 @@ async def test_without_createrole_the_command_says_what_to_run(empty):
         await conn.execute(f"DROP ROLE {prefix}_poor")
     finally:
         await conn.close()
+
+
+@asynccontextmanager
+async def connected(url):
+    conn = await asyncpg.connect(url)
+    yield conn
+    await conn.close()
+
+
+async def test_a_migration_that_waits_for_a_table_holds_up_nobody_else(empty, monkeypatch):
+    url, prefix = empty
+    monkeypatch.setattr(migrate, "LONGEST_WAIT_MS", 100)
+    monkeypatch.setattr(migrate, "STEP_BACK_S", 0.1)
+    said: list[str] = []
+    notifier_migrations = sorted((migrate.ROOT / "services/notifier/migrations").glob("*.sql"))
+    async with connected(url) as owner, connected(url) as reader, connected(url) as writer:
+        await roles.ensure_roles(owner, prefix)
+        await migrate._prepare(owner, prefix)
+        first, second = (migrate.Migration("notifier", path) for path in notifier_migrations[:2])
+        await migrate._run(owner, first, prefix)
+        async with reader.transaction():
+            await reader.execute("SELECT FROM notifier.letters")
+            migrating = asyncio.create_task(migrate._run_patiently(owner, second, prefix, said.append))
+            async with asyncio.timeout(20):
+                while not said:
+                    await asyncio.sleep(0.02)
+            await writer.execute("UPDATE notifier.letters SET reason = NULL", timeout=5)
+            assert not migrating.done()
+        await migrating
+
+    assert "0002_parcels_and_refunds.sql steps back: canceling statement due to lock timeout" in said[0]
 
 
 # A shop as the first version left it: 10 ties came in, an order is open, one is paid, one was paid too late.
