@@ -1,5 +1,6 @@
 """Events that were seen."""
 
+from dataclasses import fields
 from datetime import timedelta
 
 from services.monitor.domain.events import SeenEvent
@@ -8,6 +9,7 @@ from services.monitor.domain.security import Alarm
 from shared.db import Connection
 
 PURGE_BATCH = 5000
+COLUMNS = ", ".join(field.name for field in fields(SeenEvent))
 
 
 async def insert_seen_event(conn: Connection, event: SeenEvent) -> None:
@@ -46,13 +48,16 @@ async def count_payments(conn: Connection, window: timedelta) -> Payments:
 
 
 async def select_alarms(conn: Connection, window: timedelta) -> dict[str, Alarm]:
-    """Security events that ask for a person, by type; of each the latest of the gravest speaks for all."""
+    """Security events that ask for a person, by type; of each the latest of the gravest speaks for all.
+
+    The window is one of our own clock: an event that was long on its way asks for a person all the same.
+    """
     rows = await conn.fetch(
         """
         SELECT DISTINCT ON (type) type, severity = 'critical' AS is_critical, coalesce(detail, '') AS detail,
                count(*) OVER (PARTITION BY type) AS count
         FROM seen_events
-        WHERE severity IN ('warning', 'critical') AND occurred_at > now() - $1::interval
+        WHERE severity IN ('warning', 'critical') AND seen_at > now() - $1::interval
         ORDER BY type, severity = 'critical' DESC, occurred_at DESC
         """,
         window,
@@ -87,15 +92,20 @@ async def sum_paid(conn: Connection, window: timedelta) -> dict[str, int]:
 
 
 async def select_latest_events(conn: Connection, limit: int) -> list[SeenEvent]:
-    rows = await conn.fetch("SELECT * FROM seen_events ORDER BY occurred_at DESC, id DESC LIMIT $1", limit)
+    rows = await conn.fetch(
+        f"SELECT {COLUMNS} FROM seen_events ORDER BY occurred_at DESC, id DESC LIMIT $1",  # noqa: S608 (constant)
+        limit,
+    )
     return [SeenEvent(**row) for row in rows]
 
 
 async def delete_old_events(conn: Connection, keep: timedelta) -> int:
+    """Forgets what happened long ago, unless we have only just heard of it."""
     status = await conn.execute(
         """
         DELETE FROM seen_events WHERE id IN (
-            SELECT id FROM seen_events WHERE occurred_at < now() - $1::interval LIMIT $2)
+            SELECT id FROM seen_events
+            WHERE occurred_at < now() - $1::interval AND seen_at < now() - $1::interval LIMIT $2)
         """,
         keep,
         PURGE_BATCH,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from services.monitor import actions
+from services.monitor import actions, jobs
 from services.monitor.actions import evaluating
 from services.monitor.actions.evaluating import Context, judge
 from services.monitor.domain.incidents import Open, Patience, plan
@@ -257,6 +257,17 @@ async def test_a_security_event_that_asks_for_a_person_opens_an_incident_until_i
         await actions.evaluate(desk)
         await asyncio.sleep(0.05)
     assert all(each["resolved_at"] for each in await incidents(owner))
+
+
+async def test_a_security_event_that_was_long_on_its_way_opens_an_incident_all_the_same(desk, owner):
+    before = datetime.now(UTC) - timedelta(hours=30)
+    event = SecurityBadSignatures(severity="critical", service="webhooks", detail="late", occurred_at=before)
+    async with desk.pool.worker() as conn:
+        await actions.note_event(conn, event)
+    await jobs.purge(desk.pool, timedelta(hours=24))
+    await actions.evaluate(desk)
+
+    assert [each["rule"] for each in await incidents(owner)] == ["security_bad_signatures"]
 
 
 async def test_the_request_role_may_read_and_change_nothing(pool):

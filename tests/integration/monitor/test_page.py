@@ -34,7 +34,7 @@ async def running(settings) -> AsyncIterator[TestClient]:
 
 @pytest.fixture
 async def monitor(settings) -> AsyncIterator[TestClient]:
-    async with running(settings(trusted_hops=1, live_clients=2, silent_after_s=60)) as client:
+    async with running(settings(trusted_hops=1, live_clients=2, silent_after_s=60, broker_away_after_s=60)) as client:
         yield client
 
 
