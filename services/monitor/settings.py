@@ -81,6 +81,10 @@ class MonitorSettings(ServiceSettings):
         mail = (self.smtp_host, self.alert_to, self.alert_from)
         if any(mail) and not all(mail):
             raise ValueError("mail needs all of smtp_host, alert_to and alert_from, or none of them")
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError("smtp_username and smtp_password go together")
+        if self.smtp_username is not None and self.smtp_security == "none":
+            raise ValueError("a password is not sent over a connection without TLS: set smtp_security")
         if self.lease_s < 2 * self.send_timeout_s:
             raise ValueError("lease_s has to be at least twice send_timeout_s, or messages are sent twice")
         return self

@@ -69,6 +69,24 @@ def test_what_contradicts_itself_stops_the_start(settings, name, value):
         settings(**{name: value})
 
 
+MAIL = {
+    "MONITOR_SMTP_HOST": "mail",
+    "MONITOR_ALERT_TO": "a@example.com",
+    "MONITOR_ALERT_FROM": "monitor@example.com",
+    "MONITOR_SMTP_USERNAME": "kct",
+}
+
+
+def test_a_password_is_sent_over_tls_only(settings):
+    with pytest.raises(ValidationError, match="go together"):
+        settings(**MAIL, MONITOR_SMTP_SECURITY="tls")
+    with pytest.raises(ValidationError, match="without TLS"):
+        settings(**MAIL, MONITOR_SMTP_PASSWORD="secret_standin", MONITOR_SMTP_SECURITY="none")
+
+    made = settings(**MAIL, MONITOR_SMTP_PASSWORD="secret_standin", MONITOR_SMTP_SECURITY="starttls")
+    assert made.channels == ("mail",)
+
+
 def test_the_page_is_where_we_listen_unless_it_says_otherwise(settings):
     assert settings(MONITOR_PORT="8083").page == "http://127.0.0.1:8083/"
     assert settings(MONITOR_PAGE_URL="https://monitor.example.com/").page == "https://monitor.example.com/"
