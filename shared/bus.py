@@ -120,10 +120,14 @@ class Bus:
         return counts
 
     async def redrive(self, queue: str, limit: int) -> int:
-        """Puts up to `limit` dead letters of a queue back into it, as if they had never failed; answers how many."""
+        """Puts up to `limit` dead letters of a queue back into it, as if they had never failed; answers how many.
+
+        Only those that lie there now: what its consumer buries again meanwhile would go round until the limit.
+        """
         if self._channel is None:
             raise Unavailable("the message broker is away")
         dead = await self._channel.declare_queue(topology.dead_queue(queue), passive=True)
+        limit = min(limit, dead.declaration_result.message_count or 0)
         moved = 0
         while moved < limit and (letter := await dead.get(fail=False)) is not None:
             kept = {key: value for key, value in letter.headers.items() if key == "traceparent"}

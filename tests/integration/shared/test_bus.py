@@ -12,6 +12,7 @@ from shared.bus import Message, Options, open_bus
 from shared.db import open_pool
 from shared.errors import Conflict, NotFound
 from shared.events import Event
+from shared.ids import uuid7
 from shared.topology import dead_queue
 
 
@@ -135,6 +136,19 @@ async def test_what_can_never_pass_is_buried_at_once(pool, amqp_url, options):
             while (await bus.dead_letters())[queue] != 2:
                 await asyncio.sleep(0.05)
     assert len(recorder.seen) == 1
+
+
+async def test_what_is_buried_again_is_put_back_once(pool, amqp_url, options):
+    [queue] = options.queues
+    async with open_bus(amqp_url, options) as bus:
+        await bus.consume(pool, "on_rang", Recorder([]))
+        await bus.wait_connected()
+        await bus.publish([Message(uuid7(), Rang.type, b"{not an event") for _ in range(3)])
+        async with asyncio.timeout(15):
+            while (await bus.dead_letters())[queue] != 3:
+                await asyncio.sleep(0.05)
+
+        assert await bus.redrive(queue, 1000) == 3
 
 
 async def test_an_event_that_nobody_hears_stays_in_the_outbox(pool, amqp_url, options, owner):
