@@ -12,7 +12,7 @@ from shared.openapi.describing import FORM, Content, Description
 from shared.openapi.describing import Problem as ProblemType
 from shared.permissions import Permission, permission_of, right_of
 from shared.web.bodies import MalformedForm, MalformedJson
-from shared.web.errors import DatabaseAway
+from shared.web.errors import DatabaseAway, InTheWay
 from shared.web.gate import InternalOnly
 from shared.web.limits import TooSlow, is_unlimited
 from shared.web.staff import NotFromHere, RightMissing, StaffOnly
@@ -42,7 +42,7 @@ class Problem(BaseModel):
 def problems_of(route: web.AbstractRoute, said: Description) -> list[ProblemType]:
     """All problems of a route, in no order."""
     handler = route.handler
-    found: list[ProblemType] = [DatabaseAway, *said.problems, *_of_permission(handler), *_of_body(said)]
+    found: list[ProblemType] = [DatabaseAway, InTheWay, *said.problems, *_of_permission(handler), *_of_body(said)]
     found += [each.wrong for each in said.asks]
     if not is_unlimited(handler):
         found.append(TooManyRequests)

@@ -9,7 +9,7 @@ import orjson
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from shared.db import is_database_away
+from shared.db import is_database_away, is_in_the_way
 from shared.errors import (
     PROBLEM_JSON,
     AppError,
@@ -29,6 +29,11 @@ log = logging.getLogger(__name__)
 class DatabaseAway(Unavailable):
     code = "database_away"
     title = "This is not available right now; nothing is lost"
+
+
+class InTheWay(Unavailable):
+    code = "others_in_the_way"
+    title = "Others were changing the same; send it again"
 
 
 class MethodNotAllowed(AppError):
@@ -72,6 +77,9 @@ def _unexpected(error: Exception) -> AppError:
     if is_database_away(error) and not (isinstance(error, OSError) and not is_of_network(error)):
         log.warning("database away", extra={"reason": type(error).__name__})
         return DatabaseAway(retry_after_s=1)
+    if is_in_the_way(error):
+        log.warning("others in the way", extra={"reason": type(error).__name__})
+        return InTheWay(retry_after_s=1)
     log.error("request failed", exc_info=error)
     return AppError()
 

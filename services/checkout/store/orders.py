@@ -122,8 +122,12 @@ async def select_order(conn: Connection, order_id: UUID) -> Order:
 
 
 async def select_order_for_update(conn: Connection, order_id: UUID) -> Order:
-    """Raises NotFound."""
-    return _order(await conn.fetchrow("SELECT * FROM orders WHERE id = $1 FOR UPDATE", order_id), order_id)
+    """The order, for this transaction alone to move. Raises NotFound.
+
+    NO KEY: who writes a row that refers to the order, as a request does with the payment it made, need not wait. He
+    would hold what we want next, and the two of us would wait in a circle.
+    """
+    return _order(await conn.fetchrow("SELECT * FROM orders WHERE id = $1 FOR NO KEY UPDATE", order_id), order_id)
 
 
 async def select_lines(conn: Connection, order: Order) -> list[Line]:

@@ -72,7 +72,7 @@ async def lock_orders_of(conn: Connection, payment_intent_id: str, named: UUID |
     await conn.execute(
         """
         SELECT FROM orders WHERE id = coalesce(
-            (SELECT order_id FROM payments WHERE payment_intent_id = $1), $2) FOR UPDATE
+            (SELECT order_id FROM payments WHERE payment_intent_id = $1), $2) FOR NO KEY UPDATE
         """,
         payment_intent_id,
         named,

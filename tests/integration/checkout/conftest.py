@@ -1,5 +1,6 @@
 """Checkout in this process, over a real socket, with a real database and broker and Stripe's stand-in."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -166,6 +167,13 @@ def signed_in(pool):
         return {"Authorization": f"Bearer {token}"}, f"staff {account_id}"
 
     return signed_in
+
+
+async def until_somebody_waits(owner) -> None:
+    """For a lock of the database."""
+    async with asyncio.timeout(10):
+        while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"):
+            await asyncio.sleep(0.01)
 
 
 async def ask(checkout, method: str, path: str, body: dict, headers: dict[str, str]) -> tuple[int, dict]:

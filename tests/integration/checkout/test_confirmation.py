@@ -8,8 +8,9 @@ import pytest
 from services.checkout import jobs
 from services.checkout.actions import payments
 from services.checkout.domain import CREATE_INTENT
+from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
-from tests.integration.checkout.conftest import SHOP, an_order
+from tests.integration.checkout.conftest import SHOP, an_order, until_somebody_waits
 from tests.integration.checkout.test_payments import a_success, hear, staged, state_of, stock_of
 
 CREATE = {"method": "POST", "path": "/v1/payment_intents"}
@@ -100,6 +101,33 @@ async def test_two_clicks_at_once_are_one_order_and_one_charge(shop, stripe, own
     assert {(status, placed["payment_status"]) for status, placed in answers} == {(201, "succeeded")}
     assert await charges_of(stripe) == ["succeeded"]
     assert await staged(owner, "order.paid") == 1
+
+
+@pytest.mark.parametrize("lock", ["as we do", "FOR UPDATE"])
+async def test_a_payments_event_and_the_request_that_made_it_wait_in_a_circle_unless_references_pass(
+    shop, stripe, owner, lock
+):
+    """The event locks the order and writes the payment; the request writes the payment, which refers to the order."""
+    await stripe.fault(kind="latency", delay_s=0.3, **CREATE)
+    body, key = await confirmed(stripe), str(uuid4())
+    request = asyncio.create_task(shop.place(body, key))
+    while (order_id := await owner.fetchval("SELECT id FROM checkout.orders")) is None:
+        await asyncio.sleep(0.01)
+    async with shop.till.pool.worker() as conn:
+        if lock == "FOR UPDATE":
+            await conn.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", order_id)
+        else:
+            await store.select_order_for_update(conn, order_id)
+        await until_somebody_waits(owner)
+        [made] = await stripe.intents()
+        intent = await shop.till.stripe.retrieve_intent(made["id"])
+        await payments.apply_hint(conn, intent.payment, "evt_1")
+    status, answer = await request
+    if lock == "FOR UPDATE":
+        assert (status, answer["code"]) == (503, "others_in_the_way")
+        status, answer = await shop.place(body, key)
+    assert (status, answer["order"]["payment"]) == (201, "paid")
+    assert await charges_of(stripe) == ["succeeded"]
 
 
 async def test_a_token_that_was_used_for_another_order_leaves_one_that_is_paid_as_usual(shop, stripe):

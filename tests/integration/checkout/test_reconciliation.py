@@ -26,7 +26,7 @@ from tests.integration.checkout.comparing import (
     reconcile,
     reconciling,
 )
-from tests.integration.checkout.conftest import Checkout, an_order, settings_for
+from tests.integration.checkout.conftest import Checkout, an_order, settings_for, until_somebody_waits
 from tests.integration.checkout.money import quiet, timeline_of
 from tests.integration.checkout.test_payments import a_success, hear, staged, state_of
 
@@ -127,12 +127,6 @@ async def test_what_a_webhook_settles_while_we_look_is_not_our_repair(
 
 async def nothing(*_: object) -> None:
     """The lock, switched off."""
-
-
-async def until_somebody_waits(owner) -> None:
-    async with asyncio.timeout(10):
-        while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"):
-            await asyncio.sleep(0.01)
 
 
 async def test_of_two_reconcilers_one_leads(checkout, clean, stripe, owner):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
+import asyncpg
 import pytest
 from aiohttp import ClientSession, web
 from pydantic import BaseModel
@@ -24,6 +25,13 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 SHOP = "https://shop.example"
+
+
+WRONG = {
+    "deadlock": asyncpg.DeadlockDetectedError,
+    "serialization": asyncpg.SerializationError,
+    "held": asyncpg.LockNotAvailableError,
+}
 
 
 class Thing(BaseModel):
@@ -48,6 +56,11 @@ async def break_down(request: web.Request) -> web.Response:
 @permit(Permission.PUBLIC)
 async def meet_no_database(request: web.Request) -> web.Response:
     raise ConnectionRefusedError("10.1.2.3:5432")
+
+
+@permit(Permission.PUBLIC)
+async def meet_others(request: web.Request) -> web.Response:
+    raise WRONG[request.match_info["how"]]("Process 12 waits for ShareLock on transaction 34")
 
 
 @permit(Permission.PUBLIC)
@@ -93,6 +106,7 @@ ROUTES = [
     web.get("/things/{id}", show_thing),
     web.get("/broken", break_down),
     web.get("/no-database", meet_no_database),
+    web.get("/met/{how}", meet_others),
     web.get("/away", be_away),
     web.get("/moved", move_on),
     web.get("/page", show_page),
@@ -186,6 +200,18 @@ async def test_a_database_that_is_away_is_no_bug(client: ClientSession, caplog: 
     problem = await problem_of(client, "GET", "/no-database", 503)
     assert "10.1.2.3" not in str(problem)
     assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["WARNING"]
+
+
+@pytest.mark.parametrize("how", WRONG)
+async def test_who_met_others_in_the_database_is_asked_to_come_again(
+    client: ClientSession, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    problem = await problem_of(client, "GET", f"/met/{how}", 503)
+    assert problem["code"] == "others_in_the_way"
+    assert "12" not in problem["detail"]
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["WARNING"]
+    async with client.get(f"/met/{how}") as response:
+        assert response.headers["Retry-After"] == "1"
 
 
 async def test_half_an_answer_does_not_look_like_a_whole_one(
