@@ -80,7 +80,10 @@ def own_origin(request: web.Request) -> str:
     """The origin under which the staff pages are served; raises NotFromHere under any other name."""
     configured = request.app[SETTINGS].staff_origin
     own = configured or f"http://{request.host}"
-    parts = urlsplit(own)
+    try:
+        parts = urlsplit(own)
+    except ValueError:
+        raise NotFromHere("the Host header is none") from None
     if not configured and parts.hostname not in LOOPBACK:
         raise NotFromHere("the staff pages have no address of their own here (setting STAFF_ORIGIN)")
     if request.host != parts.netloc:

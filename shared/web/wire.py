@@ -87,10 +87,13 @@ class Server(web.Server):
         self.notice: Notice = app.get(UNREADABLE, _take_no_notice)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """As the app does. One refusal of aiohttp's comes before any middleware: an odd `Expect` on an unknown path."""
+        """As the app does. One refusal of aiohttp's comes before any middleware: an odd `Expect` on an unknown path.
+
+        An `Expect` that isn't even ASCII it can't put into that refusal's text.
+        """
         try:
             return await self._handle(request)
-        except web.HTTPExpectationFailed:
+        except (web.HTTPExpectationFailed, UnicodeEncodeError):
             return problem_response(ExpectationFailed(), str(uuid7()))
 
     def address_of(self, request: web.BaseRequest) -> str:

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared import errors, metrics, tracing
+from shared.logs import JsonLines
 from shared.permissions import Permission, permit
 from shared.web import make_app, reply
 from tests.integration.shared.conftest import Serve, settings_with
@@ -77,6 +78,14 @@ async def test_unknown_paths_make_no_new_series(serve: Serve) -> None:
     await ask(client, "/a")
     await ask(client, "/b")
     assert count("http_requests_total", "(none)", "4xx") == before + 2
+
+
+async def test_a_card_number_in_a_path_is_not_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "shared.web.access")
+    client = await serve(make_app(settings_with(), ROUTES))
+    await ask(client, "/orders/4242%204242%204242%204242")
+    (line,) = [record for record in caplog.records if record.name == "shared.web.access"]
+    assert "/orders/[card]" in JsonLines("shop", "1").format(line)
 
 
 async def test_a_stream_is_counted_but_not_timed(serve: Serve) -> None:

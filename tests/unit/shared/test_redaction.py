@@ -71,13 +71,16 @@ def test_the_rest_of_a_url_and_of_a_client_secret_stays_readable() -> None:
     assert redact("pi_3Ab_secret_Zz9") == "pi_3Ab_secret_[redacted]"
 
 
+GAPS = ["", "", "", "", " ", "-", " - ", "\u00a0", ".", "_", "/", "+", ",", ", "]
+
+
 @st.composite
 def card_numbers(draw: st.DrawFn) -> tuple[str, str]:
     """A number with a right Luhn sum, bare and with separators strewn in."""
     body = draw(st.text("0123456789", min_size=12, max_size=18))
     check = next(digit for digit in "0123456789" if passes_luhn(body + digit))
     bare = body + check
-    gaps = draw(st.lists(st.sampled_from(["", "", " ", "-", " - ", "\u00a0"]), min_size=len(bare), max_size=len(bare)))
+    gaps = draw(st.lists(st.sampled_from(GAPS), min_size=len(bare), max_size=len(bare)))
     return bare, "".join(digit + gap for digit, gap in zip(bare, gaps, strict=True)).strip()
 
 
@@ -90,6 +93,15 @@ def test_no_card_number_survives_whatever_separates_its_digits(
     clean = redact(f"{before}{written}{after}")
     assert written not in clean
     assert bare not in "".join(char for char in clean if char.isdigit())
+
+
+def test_digits_of_other_alphabets_are_digits_too() -> None:
+    assert redact("\uff14\uff12" * 8) == "[card]"
+
+
+def test_addresses_and_times_stay() -> None:
+    text = "from 192.168.100.200 at 2026-11-27T15:03:43.123456+00:00, 10.0.0.1:5432 took 3.141592 s"
+    assert redact(text) == text
 
 
 def test_a_card_number_right_beside_other_digits_is_found() -> None:
