@@ -111,4 +111,4 @@ def again(attempt: Attempt, attempt_id: UUID, now: datetime) -> Attempt:
     request = dict(attempt.request)
     if "metadata" in request:
         request["metadata"] = {**request["metadata"], "attempt_id": str(attempt_id)}
-    return replace(attempt, id=attempt_id, request=request, state="pending", created_at=now)
+    return replace(attempt, id=attempt_id, request=request, state="pending", created_at=now, tries=1)

@@ -44,7 +44,7 @@ async def payer_of(
     if wanted.payment_method is None:
         return Payer(shopper)
     stripe_customer_id = await _known(pool, shopper)
-    if stripe_customer_id is None or not await _owns(stripe, stripe_customer_id, wanted.payment_method):
+    if stripe_customer_id is None or not await _is_kept(stripe, stripe_customer_id, wanted.payment_method):
         raise UnknownCard("there is no such saved card", field="payment_method")
     return Payer(shopper, stripe_customer_id)
 
@@ -72,7 +72,7 @@ async def delete_card(
             conn, shopper.id, DETACH_METHOD, payment_method_id, settings.attempt_lease_s
         )
     if attempt is None:  # else it was begun before, and only its key can tell how it ended
-        if stripe_customer_id is None or not await _owns(stripe, stripe_customer_id, payment_method_id):
+        if not await _is_kept(stripe, stripe_customer_id, payment_method_id):
             raise NotFound("there is no such saved card")
         wanted = attempts.to_detach(shopper, payment_method_id, uuid7(), datetime.now(UTC))
         attempt = await _leased(pool, settings, shopper, wanted)
@@ -82,7 +82,7 @@ async def delete_card(
         await stripe.customers.detach(attempt)
     except (StripeRefused, StripeBusy, OutcomeUnknown) as error:
         await _record_failed(pool, attempt, error)
-        if isinstance(error, StripeRefused):
+        if isinstance(error, StripeRefused) and not await _is_kept(stripe, stripe_customer_id, payment_method_id):
             raise NotFound("there is no such saved card") from error
         raise
     async with pool.request(customer_id=shopper.id) as conn:
@@ -151,6 +151,7 @@ async def _known(pool: Pool, shopper: Shopper) -> str | None:
         return await store.select_stripe_customer(conn, shopper.id)
 
 
-async def _owns(stripe: Stripe, stripe_customer_id: str, payment_method_id: str) -> bool:
-    cards = await stripe.customers.list_cards(stripe_customer_id)
+async def _is_kept(stripe: Stripe, stripe_customer_id: str | None, payment_method_id: str) -> bool:
+    """Whether it is one of the shopper's saved cards."""
+    cards = await stripe.customers.list_cards(stripe_customer_id) if stripe_customer_id else []
     return any(card.id == payment_method_id for card in cards)

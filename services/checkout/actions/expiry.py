@@ -13,21 +13,30 @@ from services.checkout.actions.orders import Till
 from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, PaymentState
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
-from services.checkout.stripe_api import Intent, OutcomeUnknown, StoredError, StripeBusy, StripeRefused, UnexpectedState
+from services.checkout.stripe_api import (
+    Intent,
+    NoIntent,
+    OutcomeUnknown,
+    StoredError,
+    StripeBusy,
+    StripeRefused,
+    UnexpectedState,
+)
 from shared.ids import uuid7
 
 
 async def expire(till: Till, order_id: UUID) -> None:
     """Ends one order's reservation, or settles the order if it turns out to be paid.
 
-    Safe to repeat from any point. When Stripe can't say, nothing is released: the job comes back to the order.
+    Safe to repeat from any point. When Stripe can't say, nothing is released: the job comes back to the order. Only
+    NoIntent tells that no money can come; any other refusal leaves a PaymentIntent that may be paid.
     """
     if not await _is_to_end(till, order_id):
         return
     try:
         intent = await _cancelled_intent(till, order_id)
-    except StripeRefused:
-        intent = None  # Stripe never made one, so no money can come
+    except NoIntent:
+        intent = None
     except UnexpectedState as error:
         intent = error.intent  # paid, on its way, or cancelled by somebody else
     async with till.pool.worker() as conn:
@@ -61,7 +70,7 @@ async def _is_to_end(till: Till, order_id: UUID) -> bool:
 
 
 async def _cancelled_intent(till: Till, order_id: UUID) -> Intent:
-    """Cancels the order's PaymentIntent. Raises UnexpectedState when that is too late, StripeRefused without one."""
+    """Cancels the order's PaymentIntent. Raises UnexpectedState when that is too late, NoIntent without one."""
     payment_intent_id = await _intent_id(till, order_id)
     wanted = attempts.to_cancel(order_id, payment_intent_id, uuid7(), datetime.now(UTC))
     async with till.pool.worker() as conn:
@@ -70,7 +79,7 @@ async def _cancelled_intent(till: Till, order_id: UUID) -> Intent:
         attempt = await payment_store.select_attempt(conn, order_id, CANCEL_INTENT)
     try:
         intent = await _cancel_or_look(till, attempt)
-    except (StripeBusy, OutcomeUnknown) as error:
+    except (StripeRefused, StripeBusy, OutcomeUnknown) as error:
         await payments.record_failed_attempt(till.pool, attempt, error)
         raise
     except UnexpectedState as error:
@@ -97,16 +106,20 @@ async def _cancel_or_look(till: Till, attempt: Attempt) -> Intent:
 
 
 async def _intent_id(till: Till, order_id: UUID) -> str:
-    """The order's PaymentIntent. A creation without a known outcome is repeated, with its key, to learn its id:
+    """The order's PaymentIntent. Raises NoIntent when there is none.
 
-    not so one that would take the money, by now, of a customer who may have left.
+    A creation without a known outcome is repeated, with its key, to learn its id: not so one that would take the money,
+    by now, of a customer who may have left.
     """
     async with till.pool.worker() as conn:
         attempt = await payment_store.select_attempt(conn, order_id, CREATE_INTENT)
         if attempt.payment_intent_id is not None:
             return attempt.payment_intent_id
         if attempt.state == "refused":
-            raise StripeRefused("refused before")
+            live = await payment_store.select_live_payment(conn, order_id)  # an event may have told of one
+            if live is None:
+                raise NoIntent("refused before")
+            return live
         leased = await payment_store.lease_attempt(conn, order_id, CREATE_INTENT, till.settings.attempt_lease_s)
     if leased is None:
         raise OutcomeUnknown  # somebody is creating it this very moment

@@ -32,7 +32,7 @@ from services.checkout.store import customers as customer_store
 from services.checkout.store import orders as store
 from services.checkout.store import parcels as parcel_store
 from services.checkout.store import payments as payment_store
-from services.checkout.stripe_api import ConfirmationRefused, Intent, Stripe, StripeRefused
+from services.checkout.stripe_api import ConfirmationRefused, Intent, NoIntent, Stripe
 from shared import outbox
 from shared.audit import audit
 from shared.db import Connection, Pool, set_context
@@ -230,7 +230,7 @@ async def _intent_of(till: Till, order_id: UUID, *, is_replay: bool) -> Intent:
         if attempt.payment_intent_id is not None:
             return await till.stripe.retrieve_intent(attempt.payment_intent_id)
         if attempt.state == "refused":
-            raise StripeRefused("refused before")
+            raise NoIntent("refused before")
         if is_leased:
             try:
                 return await payments.create_intent(till.pool, till.stripe, attempt)

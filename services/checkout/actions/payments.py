@@ -19,6 +19,7 @@ from services.checkout.store import refunds as refund_store
 from services.checkout.stripe_api import (
     ConfirmationRefused,
     Intent,
+    NoIntent,
     OutcomeUnknown,
     StoredError,
     Stripe,
@@ -27,6 +28,7 @@ from services.checkout.stripe_api import (
 )
 from shared import outbox
 from shared.db import Connection, Pool
+from shared.errors import AppError
 from shared.events import OrderExpired, OrderPaid, OrderPaymentFailed, PaymentSnapshot
 from shared.ids import uuid7
 from shared.metrics import counter
@@ -39,7 +41,8 @@ HINTS = counter("checkout_payment_hints_total", "What Stripe told us, by what we
 async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
     """Makes the attempt and records how it ended; raises what `stripe_api` raises, after recording that.
 
-    After ConfirmationRefused there is a new attempt, without the confirmation, for whoever takes its lease.
+    A refusal comes as NoIntent: an earlier try, if there was one, has made none either. After ConfirmationRefused
+    there is a new attempt, without the confirmation, for whoever takes its lease.
     """
     if attempt.confirms and datetime.now(UTC) - attempt.created_at > attempts.KEY_IS_GOOD_FOR:
         return await find_intent(pool, stripe, attempt)
@@ -51,7 +54,10 @@ async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
     except ConfirmationRefused:
         await _start_anew(pool, attempts.unconfirmed(attempt), "confirmation_refused")
         raise
-    except (StripeRefused, StripeBusy, OutcomeUnknown) as error:
+    except StripeRefused as error:
+        await record_failed_attempt(pool, attempt, error)
+        raise NoIntent(error.stripe_code) from error
+    except (StripeBusy, OutcomeUnknown) as error:
         await record_failed_attempt(pool, attempt, error)
         raise
     await _record_made(pool, attempt, intent)
@@ -61,13 +67,13 @@ async def create_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
 async def find_intent(pool: Pool, stripe: Stripe, attempt: Attempt) -> Intent:
     """What a confirming attempt has made; it isn't sent again, since that could take the money of who has left.
 
-    Raises StripeRefused, and ends the attempt, when it made nothing.
+    Raises NoIntent, and ends the attempt, when it made nothing.
     """
     try:
         intent = await stripe.find_intent(attempt)
         if intent is None:
-            raise StripeRefused("abandoned")
-    except (StripeRefused, StripeBusy, OutcomeUnknown) as error:
+            raise NoIntent("abandoned")
+    except (NoIntent, StripeBusy, OutcomeUnknown) as error:
         await record_failed_attempt(pool, attempt, error)
         raise
     await _record_made(pool, attempt, intent)
@@ -83,16 +89,20 @@ async def _record_made(pool: Pool, attempt: Attempt, intent: Intent) -> None:
 async def _create_or_find(stripe: Stripe, attempt: Attempt) -> Intent:
     try:
         return await stripe.create_intent(attempt)
-    except StoredError:
-        found = await stripe.find_intent(attempt)
+    except (StoredError, StripeRefused, ConfirmationRefused) as error:
+        found = await _find_made(stripe, attempt, error)
         if found is None:
             raise
         return found
-    except ConfirmationRefused:
-        found = await stripe.find_confirmed(attempt)
-        if found is None:
-            raise
-        return found
+
+
+async def _find_made(stripe: Stripe, attempt: Attempt, error: AppError) -> Intent | None:
+    """What this try has made before it failed, or one before it: only a first one that is refused has surely not."""
+    if isinstance(error, ConfirmationRefused):
+        return await stripe.find_confirmed(attempt)
+    if isinstance(error, StripeRefused) and not attempt.was_tried:
+        return None
+    return await stripe.find_intent(attempt)
 
 
 async def _start_anew(pool: Pool, attempt: Attempt, why: str) -> None:

@@ -32,6 +32,12 @@ class Attempt:
     state: str
     payment_intent_id: str | None
     created_at: datetime
+    tries: int = 1  # with the one that is begun
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether it may have been sent before, by whoever leased it then."""
+        return self.tries > 1
 
     @property
     def confirms(self) -> bool:

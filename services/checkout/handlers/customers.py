@@ -7,7 +7,7 @@ from services.checkout.domain import InProgress, Shopper
 from services.checkout.handlers.keys import TILL
 from services.checkout.handlers.parameters import PAYMENT_METHOD
 from services.checkout.schemas import SavedCardsOut
-from services.checkout.stripe_api import OutcomeUnknown, StripeBusy, StripeRefused
+from services.checkout.stripe_api import OutcomeUnknown, StripeBusy, StripeDenied, StripeDown, StripeRefused
 from shared import shopper_tokens
 from shared.errors import NotFound, Unauthorized
 from shared.openapi import describe
@@ -28,11 +28,12 @@ class SignInRejected(Unauthorized):
 routes = web.RouteTableDef()
 
 SIGN_IN_PROBLEMS = (SignInRequired, SignInRejected)
+STRIPE_PROBLEMS = (StripeRefused, StripeBusy, StripeDenied, StripeDown, OutcomeUnknown)
 
 
 @routes.get("/v1/payment-methods")
 @permit(Permission.CUSTOMER)
-@describe({200: SavedCardsOut}, problems=(*SIGN_IN_PROBLEMS, StripeRefused, StripeBusy, OutcomeUnknown))
+@describe({200: SavedCardsOut}, problems=(*SIGN_IN_PROBLEMS, *STRIPE_PROBLEMS))
 async def list_payment_methods(request: web.Request) -> web.Response:
     """The cards that the shopper has had kept: brand, last four digits and expiry."""
     shopper = require_signed_in(request)
@@ -45,7 +46,7 @@ async def list_payment_methods(request: web.Request) -> web.Response:
 @describe(
     {204: None},
     asks=(PAYMENT_METHOD,),
-    problems=(*SIGN_IN_PROBLEMS, NotFound, InProgress, StripeRefused, StripeBusy, OutcomeUnknown),
+    problems=(*SIGN_IN_PROBLEMS, NotFound, InProgress, *STRIPE_PROBLEMS),
 )
 async def delete_payment_method(request: web.Request) -> web.Response:
     """Lets go of a saved card for good."""

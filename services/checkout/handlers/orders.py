@@ -20,7 +20,7 @@ from services.checkout.handlers.customers import SIGN_IN_PROBLEMS, require_signe
 from services.checkout.handlers.keys import LIVE, TILL
 from services.checkout.handlers.parameters import CURRENCY, IDEMPOTENCY_KEY, LAST_EVENT_ID, ORDER_ID
 from services.checkout.schemas import AskQuote, OrderOut, PlacedOrder, PlaceOrder, ProductsOut, QuoteOut
-from services.checkout.stripe_api import OutcomeUnknown, StripeBusy, StripeDown, StripeRefused
+from services.checkout.stripe_api import OutcomeUnknown, StripeBusy, StripeDenied, StripeDown, StripeRefused
 from shared import links
 from shared.errors import BadRequest, Forbidden, NotFound, Unauthorized
 from shared.openapi import HTML, Answer, Content, describe
@@ -60,7 +60,7 @@ class TokenWrong(Forbidden):
 routes = web.RouteTableDef()
 
 TOKEN_PROBLEMS = (TokenMissing, TokenWrong, NotFound)
-PAYMENT_PROBLEMS = (StripeRefused, StripeBusy, StripeDown, OutcomeUnknown)
+PAYMENT_PROBLEMS = (StripeRefused, StripeBusy, StripeDenied, StripeDown, OutcomeUnknown)
 
 
 @routes.get("/v1/products")

@@ -137,6 +137,18 @@ async def has_other_live_payment(conn: Connection, order_id: UUID, payment_inten
     return found
 
 
+async def select_live_payment(conn: Connection, order_id: UUID) -> str | None:
+    """A PaymentIntent of the order that may still bring money."""
+    found: str | None = await conn.fetchval(
+        """
+        SELECT payment_intent_id FROM payments WHERE order_id = $1 AND status NOT IN ('canceled', 'succeeded')
+        ORDER BY payment_intent_id LIMIT 1
+        """,
+        order_id,
+    )
+    return found
+
+
 async def update_settles(conn: Connection, payment_intent_id: str) -> None:
     await conn.execute("UPDATE payments SET settles = true WHERE payment_intent_id = $1", payment_intent_id)
 
@@ -208,4 +220,5 @@ def _attempt(row: asyncpg.Record) -> Attempt:
         state=row["state"],
         payment_intent_id=row["payment_intent_id"],
         created_at=row["created_at"],
+        tries=row["tries"],
     )

@@ -1,7 +1,8 @@
 """All that talks to Stripe. Every POST carries the id of a stored attempt as its Idempotency-Key.
 
-What a call can end in: an Intent; StripeRefused (Stripe said no, nothing was done); StripeBusy (it was not tried);
-OutcomeUnknown (it may have been done: only the same key can tell).
+What a call can end in: an Intent; StripeRefused (Stripe said no to it); StripeBusy and its kinds (it was not tried);
+OutcomeUnknown (it may have been done: only the same key can tell). Searches for what an attempt did never raise
+StripeRefused: that would say nothing of the attempt.
 """
 
 import contextlib
@@ -20,13 +21,16 @@ from services.checkout.stripe_api.outcomes import (
     ConfirmationRefused,
     Declined,
     Intent,
+    NoIntent,
     OutcomeUnknown,
     StoredError,
     StripeBusy,
+    StripeDenied,
     StripeDown,
     StripeRefused,
     UnexpectedState,
     intent_of,
+    searched,
     translated,
 )
 from services.checkout.stripe_api.shapes import (
@@ -46,10 +50,12 @@ __all__ = [
     "ConfirmationRefused",
     "Declined",
     "Intent",
+    "NoIntent",
     "OutcomeUnknown",
     "StoredError",
     "Stripe",
     "StripeBusy",
+    "StripeDenied",
     "StripeDown",
     "StripeRefused",
     "UnexpectedState",
@@ -121,7 +127,7 @@ class Stripe:
     async def find_intent(self, attempt: Attempt) -> Intent | None:
         """The PaymentIntent that an attempt made, if it made one. Lists are up to date at once; searches are not."""
         since = int((attempt.created_at - CLOCKS_DIFFER).timestamp())
-        with translated():
+        with searched():
             page = await self._intents.list_async({"created": {"gte": since}, "limit": 100})
             async for intent in page.auto_paging_iter():
                 found = intent_of(intent)
@@ -136,13 +142,19 @@ class Stripe:
         """
         if "confirmation_token" not in attempt.request:
             return await self.find_intent(attempt)
+        with searched():
+            token = await self._confirmation_token(attempt.request["confirmation_token"])
+            intent = await self.retrieve_intent(token.payment_intent) if token and token.payment_intent else None
+        return intent if intent and intent.payment.order_id == attempt.order_id else None
+
+    async def _confirmation_token(self, token_id: str) -> stripe.ConfirmationToken | None:
         try:
             with translated():
-                token = await self._v1.confirmation_tokens.retrieve_async(attempt.request["confirmation_token"])
-        except StripeRefused:
-            return None  # there is no such token
-        intent = await self.retrieve_intent(token.payment_intent) if token.payment_intent else None
-        return intent if intent and intent.payment.order_id == attempt.order_id else None
+                return await self._v1.confirmation_tokens.retrieve_async(token_id)
+        except StripeRefused as error:
+            if error.is_missing:
+                return None
+            raise
 
     async def retrieve_intent(self, payment_intent_id: str) -> Intent:
         with translated():

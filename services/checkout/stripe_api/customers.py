@@ -7,8 +7,6 @@ import stripe
 from services.checkout.domain import CustomerAttempt, SavedCard
 from services.checkout.stripe_api.outcomes import StripeRefused, translated
 
-GONE = "resource_missing"
-
 
 class Customers:
     """What checkout needs of them."""
@@ -28,7 +26,7 @@ class Customers:
             with translated():
                 customer = await self._v1.customers.retrieve_async(stripe_customer_id)
         except StripeRefused as error:
-            if error.stripe_code == GONE:
+            if error.is_missing:
                 return False
             raise
         return not getattr(customer, "deleted", False)
@@ -41,7 +39,7 @@ class Customers:
                 page = await self._v1.customers.payment_methods.list_async(stripe_customer_id, asked)
                 return [_card(method) async for method in page.auto_paging_iter()]
         except StripeRefused as error:
-            if error.stripe_code == GONE:
+            if error.is_missing:
                 return []
             raise
 

@@ -12,9 +12,14 @@ from shared.errors import AppError, Unavailable
 from shared.events import PaymentSnapshot
 from shared.stripe_client import CIRCUIT_OPEN
 
+DENIED_REST_S = 60.0  # a person has to mend the key
+
 
 class StripeRefused(Unavailable):
-    """Stripe understood and said no. Not the client's doing: we sent what Stripe does not take."""
+    """Stripe understood and said no. Not the client's doing: we sent what Stripe does not take.
+
+    It speaks of this request alone: an earlier one with the same key may have been done (see `find_intent`).
+    """
 
     code = "payment_provider_refused"
     may_pass_later = False
@@ -22,6 +27,15 @@ class StripeRefused(Unavailable):
     def __init__(self, stripe_code: str) -> None:
         super().__init__("The payment could not be prepared; the shop has been told")
         self.stripe_code = stripe_code
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether this account has, in this mode, no such object."""
+        return self.stripe_code == "resource_missing"
+
+
+class NoIntent(StripeRefused):
+    """The attempt has ended, and it is known that it made no PaymentIntent: no money can come of it."""
 
 
 class StripeBusy(Unavailable):
@@ -43,6 +57,16 @@ class StripeDown(StripeBusy):
     reason = "The payment provider does not answer at the moment"
 
 
+class StripeDenied(StripeBusy):
+    """Stripe did not look at it, because it doesn't take our key (401) or the key may not do this (403).
+
+    That comes before its idempotency layer, so it says nothing of what an earlier call did.
+    """
+
+    code = "payment_provider_denied"
+    reason = "The payment provider does not let the shop in at the moment"
+
+
 class OutcomeUnknown(Unavailable):
     """Nobody can say whether it was done. The same call with the same key finds out."""
 
@@ -55,7 +79,8 @@ class OutcomeUnknown(Unavailable):
 
 
 class StoredError(OutcomeUnknown):
-    """Stripe keeps a 500 under our key and repeats it for ever: only the object itself can tell what was done."""
+    """Only the object itself can tell what was done, the key can't: Stripe keeps a 500 under it and repeats that for
+    ever, or knows it for another request."""
 
 
 class ConfirmationRefused(OutcomeUnknown):
@@ -97,12 +122,24 @@ def translated() -> Any:
         raise OutcomeUnknown from error
     except (stripe.InvalidRequestError, stripe.CardError) as error:
         raise _refusal(error) from error
-    except (stripe.AuthenticationError, stripe.PermissionError, stripe.IdempotencyError) as error:
-        raise StripeRefused(type(error).__name__) from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        raise StripeDenied(retry_after_s=DENIED_REST_S) from error
+    except stripe.IdempotencyError as error:
+        raise StoredError from error
     except stripe.StripeError as error:
         if (error.http_status or 0) >= 500 and (error.headers or {}).get("Idempotent-Replayed") == "true":
             raise StoredError from error
         # 5xx, and 409 while another call with this key runs: it may have been done.
+        raise OutcomeUnknown from error
+
+
+@contextlib.contextmanager
+def searched() -> Any:
+    """Around a search for what an attempt did: one that Stripe does not take has found nothing out."""
+    try:
+        with translated():
+            yield
+    except StripeRefused as error:
         raise OutcomeUnknown from error
 
 

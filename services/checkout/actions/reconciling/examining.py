@@ -3,7 +3,7 @@
 import asyncpg
 
 from services.checkout.actions import resync, standing
-from services.checkout.actions.reconciling.session import ACTOR, MISSING, Session, is_for_people
+from services.checkout.actions.reconciling.session import ACTOR, Session, is_for_people
 from services.checkout.domain import GIVEN, Hold, PaymentState, RefundState, Resync
 from services.checkout.domain.reconciling import REPAIRABLE, Difference, Known, Shown, compare, is_money
 from services.checkout.store import orders as order_store
@@ -27,7 +27,7 @@ async def examine(session: Session, payment_intent_id: str, *, is_stuck: bool = 
     try:
         view = await session.stripe.look_at(payment_intent_id)
     except StripeRefused as error:
-        if error.stripe_code != MISSING:
+        if not error.is_missing:
             raise
         await _raise_missing(session, payment_intent_id)
         return

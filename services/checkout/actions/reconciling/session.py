@@ -18,9 +18,6 @@ from shared.metrics import counter
 
 ACTOR = "system/reconciliation"
 
-# How Stripe says that it knows no such object.
-MISSING = "resource_missing"
-
 OBJECTS = counter("checkout_reconciliation_objects_total", "What was compared with Stripe.", ("found", "outcome"))
 READS = counter("checkout_reconciliation_reads_total", "What reconciliation read from Stripe.")
 
@@ -85,7 +82,7 @@ class Session:
         try:
             return await self.stripe.list_page(of, Span(self.run.since, self.run.until), self.run.cursor)
         except StripeRefused as error:
-            if error.stripe_code != MISSING or self.run.cursor is None:
+            if not error.is_missing or self.run.cursor is None:
                 raise
             self.run.cursor = None  # what it stood on is gone: from the newest on again
             return await self.page(of)

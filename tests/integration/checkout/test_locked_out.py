@@ -1,0 +1,105 @@
+"""A key that Stripe doesn't take, and refusals that come after something was done: nothing is over because of them."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from services.checkout.actions import customers, expiry
+from services.checkout.domain import Shopper
+from services.checkout.stripe_api import StripeDenied, StripeRefused, open_stripe
+from tests.integration.checkout.conftest import an_order, settings_for
+from tests.integration.checkout.money import order_id_of
+from tests.integration.checkout.test_confirmation import charges_of, confirmed
+from tests.integration.checkout.test_payments import state_of, stock_of
+from tests.integration.checkout.test_saved_cards import cards, delete, members, with_a_card
+
+__all__ = ["members"]  # a fixture
+
+
+@pytest.fixture
+async def locked_out(clean, amqp_url, stripe, checkout):
+    """The till while Stripe answers 401 to all that it asks."""
+    settings = settings_for(clean, amqp_url, stripe.url, stripe_secret_key="sk_test_revoked-")
+    async with open_stripe(settings) as refusing:
+        yield replace(checkout.till, stripe=refusing)
+
+
+async def attempts_of(owner) -> list[tuple[str, str, str]]:
+    rows = await owner.fetch("SELECT operation, state, error_code FROM checkout.payment_attempts ORDER BY created_at")
+    return [tuple(row) for row in rows]
+
+
+async def test_a_revoked_key_gives_back_no_goods_that_can_still_be_paid(checkout, locked_out, stripe, owner):
+    _, placed = await checkout.place(an_order(quantity=3))
+    with pytest.raises(StripeDenied):
+        await expiry.expire(locked_out, order_id_of(placed))
+    assert (await state_of(owner, placed))[0] == "awaiting"
+    assert await stock_of(owner) == (60, 3)
+    assert (await attempts_of(owner))[1] == ("cancel_intent", "unknown", "payment_provider_denied")
+    await expiry.expire(checkout.till, order_id_of(placed))
+    assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
+    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("expired", (60, 0))
+    assert len(await attempts_of(owner)) == 2  # the same key was asked again
+
+
+async def test_a_payment_that_stripe_says_it_does_not_know_is_not_taken_for_cancelled(checkout, stripe, owner):
+    """The key of another account."""
+    _, placed = await checkout.place()
+    await owner.execute("UPDATE checkout.payment_attempts SET payment_intent_id = 'pi_elsewhere'")
+    with pytest.raises(StripeRefused):
+        await expiry.expire(checkout.till, order_id_of(placed))
+    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("awaiting", (60, 1))
+    assert (await attempts_of(owner))[1] == ("cancel_intent", "refused", "resource_missing")
+
+
+async def test_a_revoked_key_does_not_end_a_confirmation_of_unknown_outcome(shop, locked_out, stripe, owner):
+    await stripe.fault(kind="drop_after", method="POST", path="/v1/payment_intents", times=None)
+    body, key = await confirmed(stripe), str(uuid4())
+    assert (await shop.place(body, key))[0] == 503
+    await stripe.control("DELETE", "faults")
+    order_id = await owner.fetchval("SELECT id FROM checkout.orders")
+    with pytest.raises(StripeDenied):
+        await expiry.expire(locked_out, order_id)
+    assert await attempts_of(owner) == [("create_intent", "unknown", "payment_provider_denied")]
+    assert await stock_of(owner) == (60, 1)
+    await expiry.expire(shop.till, order_id)
+    assert await owner.fetchval("SELECT payment FROM checkout.orders") == "paid"
+    assert await charges_of(stripe) == ["succeeded"]
+
+
+@pytest.mark.parametrize("days", [0, 2])
+async def test_a_repeat_that_is_refused_does_not_say_that_the_first_made_nothing(checkout, stripe, owner, days):
+    """With the key still known to Stripe, that is a conflict; once it is forgotten, a request that is too small."""
+    _, placed = await checkout.place()
+    await owner.execute(
+        "UPDATE checkout.payment_attempts SET state = 'unknown', payment_intent_id = NULL,"
+        " request = jsonb_set(request, '{amount}', '10')"
+    )
+    await stripe.control("POST", "clock/advance", {"seconds": days * 86_400})
+    await expiry.expire(checkout.till, order_id_of(placed))
+    assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
+    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("expired", (60, 0))
+
+
+async def test_a_payment_that_an_event_told_of_is_cancelled_though_its_creation_was_refused(checkout, stripe, owner):
+    _, placed = await checkout.place()
+    await owner.execute("UPDATE checkout.payment_attempts SET state = 'refused', payment_intent_id = NULL")
+    await expiry.expire(checkout.till, order_id_of(placed))
+    assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
+    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("expired", (60, 0))
+
+
+async def test_a_revoked_key_does_not_end_the_deletion_of_a_card(members, locked_out, stripe, owner):
+    card = await with_a_card(members, stripe)
+    shopper = Shopper("ada")
+    await stripe.fault(kind="drop_before", method="POST", path="/v1/payment_methods/*/detach", times=3)
+    assert await delete(members, card) == 503
+    with pytest.raises(StripeDenied):
+        await customers.delete_card(members.till.pool, locked_out.stripe, members.till.settings, shopper, card)
+    assert [kept["id"] for kept in await cards(members)] == [card]
+    assert await delete(members, card) == 204
+    assert await cards(members) == []
+    assert (
+        await owner.fetchval("SELECT count(*) FROM checkout.customer_attempts WHERE operation = 'detach_method'") == 1
+    )
