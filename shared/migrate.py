@@ -31,6 +31,11 @@ LONGEST_WAIT_MS = 2000
 STEP_BACK_S = 1.0
 PATIENCE_S = 300.0
 
+# Nobody here makes temporary tables, and whoever gets to run SQL of his own can't pass one off as a table of ours.
+NO_TEMPORARY_TABLES = """
+    DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$
+"""
+
 Owner = asyncpg.Connection  # the connection that owns everything
 Report = Callable[[str], None]
 
@@ -107,6 +112,7 @@ async def migrate(url: str, prefix: str, passwords: dict[str, str], report: Repo
 async def _prepare(conn: "Owner[asyncpg.Record]", prefix: str) -> None:
     async with conn.transaction():
         await conn.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        await conn.execute(NO_TEMPORARY_TABLES)
         for schema in SCHEMAS:
             await conn.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             await conn.execute(f'GRANT USAGE ON SCHEMA {schema} TO "{prefix}_auditor"')
