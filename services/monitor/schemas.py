@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.monitor.domain.events import SeenEvent
+from services.monitor.domain.facts import Payments
 from services.monitor.domain.incidents import Incident
 from services.monitor.domain.rules import RULE_BY_NAME
 
@@ -57,7 +58,8 @@ class PaymentsView(View):
     @property
     def is_low(self) -> bool:
         """A handful of tries says nothing, on the page as little as in the rule."""
-        return self.share is not None and self.share < self.target and self.paid + self.failed >= self.floor
+        payments = Payments(self.paid, self.failed)
+        return payments.finished >= self.floor and payments.is_surely_below(self.target)
 
 
 class IncidentView(View):

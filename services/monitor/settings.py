@@ -42,6 +42,7 @@ class MonitorSettings(ServiceSettings):
     reconciliation_overdue_s: float = Field(default=14_400.0, gt=0, description="several times checkout's idle pause")
     clear_for_s: float = Field(default=15.0, gt=0, description="well for so long: resolved; several times evaluate_s")
     between_updates_s: float = Field(default=60.0, ge=0)
+    reopen_within_s: float = Field(default=900.0, ge=0, description="back so soon: the same incident, reopened")
 
     # Who is told.
     slack_url: Secret | None = Field(default=None, description="address of a Slack incoming webhook")
@@ -121,4 +122,8 @@ class MonitorSettings(ServiceSettings):
         )
 
     def patience(self) -> Patience:
-        return Patience(timedelta(seconds=self.clear_for_s), timedelta(seconds=self.between_updates_s))
+        return Patience(
+            clear_for=timedelta(seconds=self.clear_for_s),
+            between_updates=timedelta(seconds=self.between_updates_s),
+            reopen_within=timedelta(seconds=self.reopen_within_s),
+        )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from shared.events.base import Event, Part, UnreadableEvent
 from shared.events.circuit import StripeCircuitClosed, StripeCircuitEvent, StripeCircuitOpened
-from shared.events.incidents import IncidentEvent, IncidentOpened, IncidentResolved
+from shared.events.incidents import IncidentEvent, IncidentOpened, IncidentReopened, IncidentResolved
 from shared.events.mails import MailAccepted, MailEvent, MailRefused, MailUnknown
 from shared.events.orders import (
     Address,
@@ -118,6 +118,7 @@ __all__ = [
     "FraudWarningUpdated",
     "IncidentEvent",
     "IncidentOpened",
+    "IncidentReopened",
     "IncidentResolved",
     "MailAccepted",
     "MailEvent",

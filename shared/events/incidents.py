@@ -18,5 +18,11 @@ class IncidentOpened(IncidentEvent):
     type: ClassVar[str] = "incident.opened"
 
 
+class IncidentReopened(IncidentEvent):
+    """It was resolved a short while ago, and is wrong again."""
+
+    type: ClassVar[str] = "incident.reopened"
+
+
 class IncidentResolved(IncidentEvent):
     type: ClassVar[str] = "incident.resolved"

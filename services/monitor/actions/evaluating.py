@@ -10,7 +10,7 @@ from services.monitor.actions.desk import Desk
 from services.monitor.actions.figures import DEAD_LETTERS, INCIDENTS, INCIDENTS_OPEN, RULE_FAILURES
 from services.monitor.actions.hearing import look
 from services.monitor.domain.facts import Endpoint, Facts, Limits, Reconciliation, SigningSecrets
-from services.monitor.domain.incidents import Change, Clear, Incident, Open, Resolve, See, Transition, plan
+from services.monitor.domain.incidents import Change, Clear, Incident, Open, Reopen, Resolve, See, Transition, plan
 from services.monitor.domain.rules import NO_DATA, RULES, Alert, Rule, Verdict
 from services.monitor.domain.rules.stripe import CONSEQUENCES
 from services.monitor.domain.sightings import Sightings
@@ -24,7 +24,7 @@ from shared import outbox
 from shared.audit import audit
 from shared.db import Connection
 from shared.errors import Unavailable
-from shared.events import IncidentOpened, IncidentResolved
+from shared.events import IncidentOpened, IncidentReopened, IncidentResolved
 from shared.ids import uuid7
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,9 @@ async def evaluate(desk: Desk) -> list[Change]:
     settings = desk.settings
     verdicts = judge(await gather(desk), settings.limits())
     async with desk.pool.worker() as conn:
-        open_incidents = await store.select_open_incidents(conn)
+        incidents = await store.select_current_incidents(conn, settings.patience().reopen_within)
         context = Context(await store.select_clock(conn), settings.channels)
-    changes = plan(verdicts, open_incidents, context.now, settings.patience())
+    changes = plan(verdicts, incidents, context.now, settings.patience())
     failure: Exception | None = None
     for change in changes:
         try:
@@ -129,6 +129,8 @@ async def make(conn: Connection, change: Change, context: Context) -> None:
     match change:
         case Open(alert):
             await _open(conn, alert, context)
+        case Reopen(incident, alert):
+            await _reopen(conn, incident, alert, context)
         case See(incident, alert, is_news):
             await store.update_seen(conn, incident.id, alert, context.now)
             if is_news:
@@ -147,6 +149,17 @@ async def _open(conn: Connection, alert: Alert, context: Context) -> None:
     await outbox.stage(conn, IncidentOpened(incident_id=incident_id, **_facts(alert)))
     await audit(conn, actor=ACTOR, action="open incident", subject=f"incident {incident_id}", details={**_facts(alert)})
     _report(alert, Transition.OPENED, str(incident_id))
+
+
+async def _reopen(conn: Connection, incident: Incident, alert: Alert, context: Context) -> None:
+    if not await store.update_reopened(conn, incident, alert, context.now):
+        return
+    await notifications.insert_notifications(conn, incident.id, Transition.REOPENED, alert, context.channels)
+    await outbox.stage(conn, IncidentReopened(incident_id=incident.id, **_facts(alert)))
+    await audit(
+        conn, actor=ACTOR, action="reopen incident", subject=f"incident {incident.id}", details={**_facts(alert)}
+    )
+    _report(alert, Transition.REOPENED, str(incident.id))
 
 
 async def _update(conn: Connection, incident: Incident, alert: Alert, context: Context) -> None:

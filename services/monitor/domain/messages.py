@@ -10,6 +10,8 @@ from services.monitor.domain.rules import RULE_BY_NAME, Severity
 # Slack refuses a section's text above 3,000 characters.
 LONGEST_SUMMARY = 500
 
+AGAIN = {Transition.UPDATED: ", changed", Transition.REOPENED: ", again"}
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -30,8 +32,7 @@ class Notice:
         what = f"{rule.title if rule else self.rule} ({self.subject})"
         if self.transition is Transition.RESOLVED:
             return f"RESOLVED: {what}"
-        changed = ", changed" if self.transition is Transition.UPDATED else ""
-        return f"{self.severity.upper()}{changed}: {what}"
+        return f"{self.severity.upper()}{AGAIN.get(self.transition, '')}: {what}"
 
     @property
     def since(self) -> str:

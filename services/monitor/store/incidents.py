@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -14,9 +14,14 @@ from shared.db import Connection
 COLUMNS = ", ".join(field.name for field in fields(Incident))
 
 
-async def select_open_incidents(conn: Connection) -> list[Incident]:
+async def select_current_incidents(conn: Connection, resolved_within: timedelta) -> list[Incident]:
+    """Those that are open and those resolved lately; the open ones last, each kind with the oldest first."""
     rows = await conn.fetch(
-        f"SELECT {COLUMNS} FROM incidents WHERE resolved_at IS NULL ORDER BY opened_at"  # noqa: S608 (constant)
+        f"""
+        SELECT {COLUMNS} FROM incidents WHERE resolved_at IS NULL OR resolved_at > now() - $1::interval
+        ORDER BY resolved_at NULLS LAST, opened_at
+        """,  # noqa: S608 (constant)
+        resolved_within,
     )
     return [_incident(row) for row in rows]
 
@@ -57,6 +62,27 @@ async def insert_incident(conn: Connection, incident_id: UUID, alert: Alert, now
         now,
     )
     return status == "INSERT 0 1"
+
+
+async def update_reopened(conn: Connection, incident: Incident, alert: Alert, now: datetime) -> bool:
+    """False if another monitor reopened it, or opened the next."""
+    status = await conn.execute(
+        """
+        UPDATE incidents SET
+            resolved_at = NULL, clear_since = NULL, reopened_at = $3, updated_at = $3, last_seen_at = $3, told_at = $3,
+            occurrences = occurrences + 1, severity = $4, told_severity = $4, summary = $5, value = $6, told_value = $6
+        WHERE id = $1 AND resolved_at = $2
+          AND NOT EXISTS (SELECT FROM incidents next WHERE next.dedup_key = $7 AND next.resolved_at IS NULL)
+        """,
+        incident.id,
+        incident.resolved_at,
+        now,
+        alert.severity.value,
+        alert.summary,
+        alert.value,
+        alert.dedup_key,
+    )
+    return status == "UPDATE 1"
 
 
 async def update_seen(conn: Connection, incident_id: UUID, alert: Alert, now: datetime) -> None:

@@ -42,6 +42,7 @@ def settings(clean, amqp_url, slack, smtp) -> Callable[..., MonitorSettings]:
             "probe_s": 0.2,
             "clear_for_s": 0.3,
             "between_updates_s": 0,
+            "reopen_within_s": 0,
             "slack_url": slack.webhook_url,
             "slack_pace_s": 0.01,
             "smtp_host": smtp.host,

@@ -121,6 +121,43 @@ async def test_the_same_thing_again_is_a_new_incident_that_knows_the_last_one(ma
     assert (first["resolved_at"] is None, second["resolved_at"] is None) == (False, True)
 
 
+async def test_the_same_thing_again_soon_is_the_same_incident_told_twice_and_not_every_time(make_desk, owner):
+    desk = make_desk(clear_for_s=0.01, reopen_within_s=0.6)
+    for _ in range(4):
+        hush(desk)
+        await actions.evaluate(desk)
+        speak(desk)
+        for _ in range(2):
+            await actions.evaluate(desk)
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.6)
+    await actions.evaluate(desk)
+
+    (incident,) = await incidents(owner)
+    assert incident["resolved_at"] is not None
+    told_of = ("opened", "resolved", "reopened", "resolved")
+    assert await told(owner) == [(each, channel) for each in told_of for channel in CHANNELS]
+    assert await staged(owner) == [f"incident.{each}" for each in told_of]
+    assert await audited(owner, incident["id"]) == [
+        f"{each} incident" for each in ("open", "resolve", "reopen", "resolve")
+    ]
+
+
+async def test_two_monitors_reopen_it_once(make_desk, owner):
+    desks = [make_desk(clear_for_s=0.01, reopen_within_s=60) for _ in range(2)]
+    hush(desks[0])
+    await actions.evaluate(desks[0])
+    speak(desks[0])
+    for _ in range(2):
+        await actions.evaluate(desks[0])
+        await asyncio.sleep(0.02)
+    for desk in desks:
+        hush(desk)
+    await asyncio.gather(*map(actions.evaluate, desks))
+
+    assert await staged(owner) == ["incident.opened", "incident.resolved", "incident.reopened"]
+
+
 async def test_while_the_broker_is_away_incidents_neither_open_nor_resolve(make_desk, owner, amqp_url):
     desk = make_desk(clear_for_s=0.01)
     hush(desk)
@@ -159,7 +196,7 @@ async def _race(pool) -> None:
 
     async def monitor() -> None:
         async with pool.worker() as conn:
-            found = await store.select_open_incidents(conn)
+            found = await store.select_current_incidents(conn, timedelta(0))
         await both_looked.wait()
         context = Context(datetime.now(UTC), CHANNELS)
         for change in plan({ALERT.rule: Verdict((ALERT,))}, found, context.now, Patience()):
@@ -205,7 +242,7 @@ async def test_ten_times_as_many_dead_letters_are_told_once_by_two_monitors(make
     async with desk.pool.worker() as conn:
         await actions.make(conn, Open(few), context)
     async with desk.pool.worker() as conn:
-        (incident,) = await store.select_open_incidents(conn)
+        (incident,) = await store.select_current_incidents(conn, timedelta(0))
     later = Context(context.now + timedelta(seconds=61), CHANNELS)
     for _ in range(2):
         (change,) = plan({"dead_letters": Verdict((many,))}, [incident], later.now, desk.settings.patience())

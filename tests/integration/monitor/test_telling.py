@@ -44,9 +44,9 @@ async def open_incident(pool, subject: str = "checkout", channels: tuple[str, ..
 async def resolve_all(pool, channels: tuple[str, ...] = ("slack",)) -> None:
     async with pool.worker() as conn:
         now = await store.select_clock(conn)
-        for incident in await store.select_open_incidents(conn):
+        for incident in await store.select_current_incidents(conn, timedelta(0)):
             await store.update_clear(conn, incident.id, now)
-        for incident in await store.select_open_incidents(conn):
+        for incident in await store.select_current_incidents(conn, timedelta(0)):
             await actions.make(conn, Resolve(incident), Context(now, channels))
 
 

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from services.monitor.domain.incidents import Clear, Open, Patience, Resolve, See, plan
+from services.monitor.domain.incidents import Clear, Open, Patience, Reopen, Resolve, See, plan
 from services.monitor.domain.rules import NO_DATA, Alert, Severity, Verdict
 from tests.unit.monitor.builders import NOON, ago, an_open_incident
 
-PATIENCE = Patience(clear_for=timedelta(seconds=15), between_updates=timedelta(seconds=60))
+PATIENCE = Patience(
+    clear_for=timedelta(seconds=15), between_updates=timedelta(seconds=60), reopen_within=timedelta(seconds=900)
+)
 
 
 def an_alert(value: int = 3, severity: Severity = Severity.WARNING, subject: str = "checkout.on_mail") -> Alert:
@@ -44,6 +46,29 @@ def test_well_for_the_first_time_starts_the_time_and_resolves_nothing():
 @pytest.mark.parametrize(("clear_s", "resolves"), [(0, False), (14.9, False), (15, True), (900, True)])
 def test_an_incident_is_resolved_once_it_was_well_for_long_enough(clear_s, resolves):
     incident = an_open_incident(clear_since=ago(clear_s))
+
+    assert changes(Verdict(), incident) == ([Resolve(incident)] if resolves else [])
+
+
+@pytest.mark.parametrize(("resolved_s", "is_the_same"), [(1, True), (899, True), (900, False)])
+def test_what_comes_back_soon_is_the_same_incident(resolved_s, is_the_same):
+    incident = an_open_incident(clear_since=ago(1000), resolved_at=ago(resolved_s))
+
+    assert changes(Verdict((an_alert(),)), incident) == [
+        Reopen(incident, an_alert()) if is_the_same else Open(an_alert())
+    ]
+    assert changes(Verdict(), incident) == []
+
+
+def test_what_comes_back_while_the_next_incident_is_open_is_the_next_one():
+    before, now_open = an_open_incident(clear_since=ago(90), resolved_at=ago(60)), an_open_incident()
+
+    assert changes(Verdict((an_alert(),)), before, now_open) == [See(now_open, an_alert(), is_news=False)]
+
+
+@pytest.mark.parametrize(("clear_s", "resolves"), [(15, False), (899, False), (900, True)])
+def test_an_incident_that_came_back_must_be_well_for_longer(clear_s, resolves):
+    incident = an_open_incident(clear_since=ago(clear_s), reopened_at=ago(2000))
 
     assert changes(Verdict(), incident) == ([Resolve(incident)] if resolves else [])
 

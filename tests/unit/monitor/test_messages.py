@@ -30,6 +30,7 @@ def a_notice(transition: Transition = Transition.OPENED, **changes) -> Notice:
     [
         (Transition.OPENED, "CRITICAL: Service silent (checkout)"),
         (Transition.UPDATED, "CRITICAL, changed: Service silent (checkout)"),
+        (Transition.REOPENED, "CRITICAL, again: Service silent (checkout)"),
         (Transition.RESOLVED, "RESOLVED: Service silent (checkout)"),
     ],
 )

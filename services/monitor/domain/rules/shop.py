@@ -8,7 +8,10 @@ STOCK_NAMED = 5
 
 
 def payment_success_low(facts: Facts, limits: Limits) -> Verdict:
-    """Too few of the finished payment tries were paid. A handful of tries says nothing, hence the floor."""
+    """Fewer of the finished payment tries were paid than chance explains while the shop does reach its target.
+
+    Well again at the target. In between it can't tell: that neither opens an incident nor resolves one.
+    """
     payments = facts.payments
     if payments is None or not facts.broker.is_settled(facts.now, limits.silent_after):
         return NO_DATA
@@ -16,6 +19,8 @@ def payment_success_low(facts: Facts, limits: Limits) -> Verdict:
         return NO_DATA
     if payments.share >= limits.payment_target or payments.failed < limits.payment_failures:
         return Verdict()
+    if not payments.is_surely_below(limits.payment_target):
+        return NO_DATA
     summary = (
         f"{payments.paid} of {payments.finished} payment tries of the last "
         f"{round(limits.payment_window.total_seconds() / 60)} minutes were paid "
