@@ -5,8 +5,12 @@ window.Stripe = (key) => {
   async function call(path, form, method = "POST") {
     const query = method === "GET" ? `?${new URLSearchParams(form)}` : "";
     const body = method === "GET" ? undefined : new URLSearchParams(form);
-    const answer = await fetch(`https://api.stripe.com/v1/${path}${query}`, { method, body, headers: { Authorization: `Bearer ${key}` } });
-    return answer.json();
+    try {
+      const answer = await fetch(`https://api.stripe.com/v1/${path}${query}`, { method, body, headers: { Authorization: `Bearer ${key}` } });
+      return await answer.json();
+    } catch {
+      return { error: { type: "api_connection_error", message: "We are experiencing issues connecting to our payments provider." } };
+    }
   }
   const idOf = (secret) => secret.split("_secret_")[0];
 

@@ -4,7 +4,9 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import expect
 
-from tests.browser.window import CHALLENGED, Window
+from tests.browser.window import CHALLENGED, TIE, Window
+
+BELT = "LEATHER-BELT-BLAC-36"
 
 
 async def test_the_page_changes_by_itself_when_the_payment_is_settled(window: Window, backstage):
@@ -30,6 +32,50 @@ async def test_reloading_while_waiting_goes_on_waiting(open_window, backstage):
     await window.sees_state("confirming", "We are confirming your payment")
     await backstage.events_come()
     await window.sees_thanks()
+
+
+async def test_going_back_to_the_till_after_paying_leads_to_the_paid_order(phone: Window, backstage):
+    """No event has come, and the till must not offer the same basket again. What else is in it stays."""
+    await backstage.events_are_held()
+    await phone.order((TIE, 1), (BELT, 1))
+    await phone.pay()
+    await phone.sees_state("confirming", "We are confirming your payment")
+    await phone.put_as_well("POCKET-SQUARE-NAVY-ONE")
+    await phone.go_back()
+    await phone.sees_thanks()
+    await phone.go()
+    await expect(phone.button("Basket, 1 piece")).to_be_visible()
+    assert await backstage.orders_and_intents(phone.email) == (1, 1)
+
+
+async def test_a_payment_that_nobody_confirms_is_asked_after_and_never_asked_for_again(phone: Window, backstage):
+    phone.may_lose = True
+    await backstage.events_are_held()
+    await phone.page.clock.install()
+    await phone.order()
+    await phone.pay()
+    await phone.sees_state("confirming", "We are confirming your payment")
+    await phone.page.route("**/v1/orders", lambda route: route.abort())
+    await phone.passes(150, until=phone.page.get_by_role("heading", name="Your payment takes longer than usual"))
+    await phone.is_accessible("late")
+    await expect(phone.link("Pay now")).to_have_count(0)
+    await phone.page.unroute("**/v1/orders")
+    await phone.page.reload()
+    await phone.sees_thanks()  # by asking Stripe: its events are still held
+
+
+async def test_one_whom_the_bank_sends_back_to_another_window_is_told_where_to_look(phone: Window, open_window):
+    await phone.order()
+    await phone.pay(CHALLENGED)
+    await expect(phone.page.get_by_role("heading", name="Your bank asks")).to_be_visible()
+    other = await open_window("phone")
+    await other.page.goto(phone.page.url)
+    await other.answer_bank("Yes, pay")
+    await other.sees_state("elsewhere", "You are back from your bank")
+    assert "secret" not in other.page.url
+    await other.is_accessible("back from the bank elsewhere")
+    await phone.go_back()
+    await phone.sees_thanks()
 
 
 async def test_two_tabs_of_one_order_change_together(open_window):
@@ -83,7 +129,7 @@ async def test_a_link_that_is_cut_off_or_wrong_shows_nothing(open_window):
     link = await window.order_link()
     stranger = await open_window("phone")
     stranger.may_fail = {403}
-    for wrong in (link.partition("#")[0], link[:-4]):
+    for wrong in (link.partition("#")[0], link[:-4], f"{link.partition('#')[0]}#%"):
         await stranger.page.goto("about:blank")
         await stranger.page.goto(wrong)
         await stranger.sees_state("refused", "We can't show this order")

@@ -62,6 +62,23 @@ async def test_a_purchase_with_stripes_own_card_form(window: Window, backstage):
     assert await backstage.orders_and_intents(window.email) == (1, 1)
 
 
+async def test_a_payment_whose_answer_got_lost_is_not_asked_for_again(window: Window, backstage, stage):
+    async def lose(route: Route) -> None:
+        await route.fetch(url=route.request.url.replace(STRIPE_ITSELF, stage.addresses.stripe_url))
+        await route.abort("connectionreset")
+
+    window.may_lose = True
+    await backstage.events_are_held()
+    await window.with_basket()
+    await window.give_address()
+    await window.page.get_by_label(ELEMENT).fill("pm_card_visa")
+    await window.page.route(f"{STRIPE_ITSELF}/**/confirm", lose)
+    await window.pay_button.click()
+    await window.sees_state("confirming", "We are confirming your payment")
+    await backstage.events_come()
+    await window.sees_thanks()
+
+
 async def test_stripe_js_that_does_not_load_is_said_and_can_be_tried_again(window: Window):
     window.may_lose = True
     await window.page.route(SCRIPT, lambda route: route.abort(), times=1)

@@ -90,6 +90,16 @@ class Window:
         )
         await self.go("/checkout")
 
+    async def put_as_well(self, sku: str) -> None:
+        """One piece into the basket, as from another tab."""
+        await self.page.evaluate(
+            """(sku) => {
+                const lines = JSON.parse(localStorage.getItem("kct.basket"));
+                localStorage.setItem("kct.basket", JSON.stringify([...lines, { sku, quantity: 1 }]));
+            }""",
+            sku,
+        )
+
     async def give_address(self) -> None:
         await self.fill_address()
         await self.button("Continue to payment").click()

@@ -29,8 +29,13 @@ export function change(sku, quantity) {
   write(read().flatMap((line) => (line.sku !== sku ? [line] : quantity > 0 ? [{ sku, quantity }] : [])));
 }
 
-export function empty() {
-  write([]);
+// These were bought: what was put in since then stays.
+export function takeOut(bought) {
+  const pieces = new Map(bought.map(({ sku, quantity }) => [sku, quantity]));
+  write(read().flatMap(({ sku, quantity }) => {
+    const left = quantity - (pieces.get(sku) ?? 0);
+    return left > 0 ? [{ sku, quantity: left }] : [];
+  }));
 }
 
 export function pieces() {

@@ -9,7 +9,7 @@ import { config, standinUrl } from "./config.js";
 import { $, el, focus, say, show } from "./dom.js";
 import { chosenCurrency, price } from "./money.js";
 import { CLOSED, dress, trouble } from "./page.js";
-import { forgetPlacing, keyFor, orderLink, placed as rememberPlaced, placing, repeated, settled } from "./placing.js";
+import { forgetPlacing, keepSubmitted, keyFor, orderLink, placed as rememberPlaced, placing, repeated, settled } from "./placing.js";
 import { failureText, keptUntil } from "./words.js";
 
 const cards = await import(standinUrl ? "./standin-card.js" : "./stripe-element.js");
@@ -111,8 +111,8 @@ async function place(form, body) {
 // Placed now, or found again after a reload.
 function enter(answer) {
   rememberPlaced(answer);
-  const { payment } = answer.order;
-  if (payment === "awaiting" || payment === "failed") askPayment(answer);
+  const { payment, held } = answer.order;
+  if (!held && (payment === "awaiting" || payment === "failed")) askPayment(answer);
   else location.assign(orderLink(answer.order.id, answer.order_token));
 }
 
@@ -191,23 +191,26 @@ function afterPaying(answer, { status, error }, problem) {
     focus(problem);
     return;
   }
-  // Paid, on its way, cancelled meanwhile, or nobody knows: the order's own page finds out.
-  location.assign(`${orderLink(answer.order.id, answer.order_token)}`.replace("?", status === "succeeded" ? "?paid&" : "?"));
+  // Paid, on its way, or nobody knows: then nobody may be asked to pay again. The order's own page finds out.
+  keepSubmitted(answer.order.id, status !== "canceled");
+  location.assign(orderLink(answer.order.id, answer.order_token));
 }
 
+// Repeating the order has checkout ask Stripe: it may be paid, and no event have come yet. Its own page says so, and
+// empties the basket. Only an order that came to nothing makes way for another.
 async function resume() {
   const before = placing();
   if (!before?.orderId) return false;
   try {
     const answer = await api.placeOrder(before.body, before.key);
-    if (["awaiting", "failed", "processing"].includes(answer.order.payment)) {
+    if (answer.order.payment !== "expired") {
       enter(answer);
       return true;
     }
   } catch (error) {
-    if (!(error instanceof api.Problem)) throw error;
+    if (!(error instanceof api.Problem) || error.status >= 500) throw error; // it may be paid all the same
   }
-  settled(before.orderId); // over and done with: what is in the basket now is another order
+  settled(before.orderId); // what is in the basket now is another order
   return false;
 }
 

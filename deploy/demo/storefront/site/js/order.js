@@ -9,19 +9,28 @@ import { $, el, focus, show } from "./dom.js";
 import { follow } from "./live.js";
 import { price } from "./money.js";
 import { dress } from "./page.js";
-import { isPlacing, keepSubmitted, keepToken, msSinceSubmitted, orderLink, placing, settled, tokenOf } from "./placing.js";
+import { isPlacing, isSubmitted, keepSubmitted, keepToken, msSinceSubmitted, orderLink, placing, settled, tokenOf } from "./placing.js";
 import { failureText, keptUntil, ORDER, PARCEL } from "./words.js";
 
-// Longer than a webhook usually takes; afterwards the page stops promising.
+// Longer than a webhook usually takes; afterwards the page asks, and stops promising.
 const CONFIRMING_MS = 90_000;
 
 const asked = new URLSearchParams(location.search);
 const id = asked.get("id") ?? "";
-const token = decodeURIComponent(location.hash.slice(1)) || tokenOf(id);
-if (asked.has("paid")) keepSubmitted(id, true);
-let isConfirming = msSinceSubmitted(id) < CONFIRMING_MS;
+const isFromBank = asked.has("payment_intent");
+const token = tokenInLink() || tokenOf(id);
+let isLate = false;
 let failure = null; // why the payment that we come from failed
+let latest = null;
 let shown = "";
+
+function tokenInLink() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return ""; // cut off within a %XX
+  }
+}
 
 function lines(order) {
   const place = $("#lines");
@@ -56,8 +65,7 @@ function tracking(parcel) {
 // One of the keys of ORDER. An event can be older than what this page knows of its own payment.
 function stateOf(order) {
   if (order.held) return "held";
-  if (order.payment === "failed" && isConfirming) return "confirming"; // an earlier card's refusal
-  if (order.payment === "awaiting" && isConfirming) return "confirming";
+  if (isOpen(order) && isSubmitted(id)) return isLate ? "late" : "confirming"; // "failed" was an earlier card
   if (order.payment === "awaiting" && failure) return "failed";
   if (order.payment === "paid" && order.refunded_minor >= order.total_minor) return "refunded";
   if (order.payment === "paid" && Object.hasOwn(ORDER, order.fulfilment)) return order.fulfilment;
@@ -70,14 +78,14 @@ function state(order) {
   shown = name + failure;
   const [title, text] = ORDER[name];
   document.title = `${title} · KCT Menswear`;
-  const isOpen = name === "awaiting" || name === "failed";
+  const toPay = name === "awaiting" || name === "failed";
   $("#state").dataset.state = name;
   show($("#state"),
     el("p", { class: "soft" }, `Order ${order.number}`),
     el("h1", { tabindex: "-1" }, title),
     el("p", {}, name === "failed" && failure ? failure : text),
-    isOpen && el("p", { class: "soft" }, `Your items are reserved until ${keptUntil(order)}.`),
-    isOpen && (isPlacing(order.id)
+    toPay && el("p", { class: "soft" }, `Your items are reserved until ${keptUntil(order)}.`),
+    toPay && (isPlacing(order.id)
       ? el("a", { class: "main", href: "/checkout" }, name === "failed" ? "Pay with another card" : "Pay now")
       : el("p", { class: "soft" }, "To pay, go back to the window in which you placed the order.")),
     name === "confirming" && el("p", { class: "wait", "aria-hidden": "true" }, el("span"), el("span"), el("span")),
@@ -95,17 +103,23 @@ function copyButton(order) {
   return button;
 }
 
+function isOpen(order) {
+  return order.payment === "awaiting" || order.payment === "failed";
+}
+
 function isPaid(order) {
   return order.payment === "paid" && !order.held;
 }
 
 function onOrder(order) {
+  latest = order;
+  if (!isOpen(order)) keepSubmitted(id, false); // the shop has heard of it
   lines(order);
   parcels(order);
   const name = state(order);
   if (isPaid(order)) {
     if (isPlacing(order.id)) {
-      basket.empty();
+      basket.takeOut(placing().body.lines);
       forgetAddress();
     }
     settled(order.id);
@@ -114,40 +128,59 @@ function onOrder(order) {
   return isPaid(order) || name === "expired";
 }
 
-// Back from the bank: what became of the payment is asked of Stripe, since its event may take a moment.
-async function fromBank() {
-  const secret = asked.get("payment_intent_client_secret");
-  if (!secret) return;
-  history.replaceState(null, "", orderLink(id, token)); // the secret is out of the address at once
-  const before = placing();
-  const key = isPlacing(id) ? (await api.placeOrder(before.body, before.key).catch(() => null))?.publishable_key : null;
-  if (!key) return;
-  const cards = await import(standinUrl ? "./standin-card.js" : "./stripe-element.js");
-  const intent = { payment_intent_id: asked.get("payment_intent"), client_secret: secret, publishable_key: key };
-  const { status, error } = await cards.look(intent);
-  isConfirming = status === "succeeded" || status === "processing" || status === "unknown";
-  keepSubmitted(id, isConfirming);
-  failure = status === "requires_payment_method" ? failureText(error) : null;
+// What became of a payment is asked of Stripe, since its event may take a moment. Repeating the order has checkout ask;
+// only the tab that placed it can.
+async function askStripe() {
+  if (!isPlacing(id)) return null;
+  const { body, key } = placing();
+  const answer = await api.placeOrder(body, key).catch(() => null);
+  if (!answer) return null;
+  const isRefused = answer.payment_status === "requires_payment_method";
+  keepSubmitted(id, answer.payment_status === "succeeded" || answer.payment_status === "processing");
+  failure = isRefused ? await whyRefused(answer) : null;
+  return answer.order;
 }
 
-function refused() {
-  $("#state").dataset.state = "refused";
-  show($("#state"), el("h1", { tabindex: "-1" }, "We can't show this order"),
-    el("p", {}, "The link is not complete, or it is too old. Please use the whole link from our latest mail to you."),
-    el("a", { class: "main", href: "/" }, "To the shop"));
+async function whyRefused(answer) {
+  const cards = await import(standinUrl ? "./standin-card.js" : "./stripe-element.js");
+  const { error } = await cards.look(answer).catch(() => ({ error: null }));
+  return failureText(error ?? { type: "api_error" });
+}
+
+async function stopPromising() {
+  if (!isSubmitted(id)) return;
+  const order = await askStripe();
+  isLate = true;
+  if (latest && isOpen(latest)) onOrder(order ?? latest); // unless the event has come meanwhile
+}
+
+function refused(name, title, text) {
+  $("#state").dataset.state = name;
+  show($("#state"), el("h1", { tabindex: "-1" }, title), el("p", {}, text), el("a", { class: "main", href: "/" }, "To the shop"));
   focus($("#state h1"));
 }
 
+function unknown() {
+  refused("refused", "We can't show this order", "The link is not complete, or it is too old. Please use the whole link from our latest mail to you.");
+}
+
+// The bank sends people back without the order's token; the window in which they ordered has it.
+function elsewhere() {
+  refused("elsewhere", "You are back from your bank", "Please go on in the window in which you placed the order: it shows how your payment went. Once the order is paid, we write to you.");
+}
+
 dress();
-if (!id || !token) refused();
+history.replaceState(null, "", orderLink(id, token ?? "")); // what the bank added is out of the address at once
+if (!id || !token) (isFromBank ? elsewhere : unknown)();
 else {
   keepToken(id, token);
-  await fromBank();
-  history.replaceState(null, "", orderLink(id, token));
-  setTimeout(() => { isConfirming = false; }, CONFIRMING_MS);
+  if (isFromBank) keepSubmitted(id, true);
+  isLate = msSinceSubmitted(id) >= CONFIRMING_MS;
+  if (isFromBank || (isSubmitted(id) && isLate)) await askStripe();
+  if (isSubmitted(id) && !isLate) setTimeout(stopPromising, CONFIRMING_MS - msSinceSubmitted(id));
   try {
     await follow(id, token, onOrder);
   } catch {
-    refused();
+    unknown();
   }
 }

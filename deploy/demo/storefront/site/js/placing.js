@@ -48,14 +48,19 @@ export function isPlacing(orderId) {
   return placing()?.orderId === orderId;
 }
 
-// A payment that Stripe took and the shop has not heard of yet: a page that is loaded again must not ask for another.
-export function keepSubmitted(orderId, isSubmitted) {
-  if (isSubmitted) sessionStorage.setItem(SUBMITTED + orderId, String(Date.now()));
-  else sessionStorage.removeItem(SUBMITTED + orderId);
+// A payment that Stripe may have taken and the shop has not heard of yet: no page may ask for another meanwhile.
+export function keepSubmitted(orderId, may) {
+  if (!may) sessionStorage.removeItem(SUBMITTED + orderId);
+  else if (!isSubmitted(orderId)) sessionStorage.setItem(SUBMITTED + orderId, String(Date.now()));
 }
 
+export function isSubmitted(orderId) {
+  return sessionStorage.getItem(SUBMITTED + orderId) !== null;
+}
+
+// Since the first word of it; longer than ever without one.
 export function msSinceSubmitted(orderId) {
-  return Date.now() - Number(sessionStorage.getItem(SUBMITTED + orderId) ?? 0);
+  return Date.now() - Number(sessionStorage.getItem(SUBMITTED + orderId));
 }
 
 export function tokenOf(orderId) {

@@ -33,6 +33,7 @@ export function failureText(error) {
 export const ORDER = {
   awaiting: ["Waiting for your payment", "Nothing has been charged yet."],
   confirming: ["We are confirming your payment", "This takes a moment. You need not do anything."],
+  late: ["Your payment takes longer than usual", "Please don't pay again: we are still asking what became of it, and will write to you."],
   processing: ["Your payment is on its way", "Your bank is still working on it. There is nothing to do; we will write to you."],
   failed: ["The payment was not completed", "Nothing was charged. Your items are still reserved: you can pay with another card."],
   paid: ["Thank you", "Your order is paid, and we are getting it ready. A confirmation is on its way to your inbox."],
