@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
 
 from services.notifier import consumers, jobs
 from services.notifier.actions import Post
+from services.notifier.journal import open_journal
 from services.notifier.settings import NotifierSettings
-from services.notifier.smtp_api import Journal, Smtp
+from services.notifier.smtp_api import Smtp
 from services.notifier.templates import Writer
 from shared import loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
@@ -47,7 +49,8 @@ async def _running(settings: NotifierSettings, app: web.Application) -> AsyncIte
         app[POOL] = pool = await open_(open_pool(url, SERVICE, settings.role_prefix, connections))
         options = Options(SERVICE, settings.retry_steps_s, settings.prefetch, settings.drain_s)
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), options))
-        post = Post(pool, Smtp(settings), Writer(settings), Journal(settings.journal), settings)
+        journal = stack.enter_context(open_journal(settings.journal, timedelta(days=settings.journal_days)))
+        post = Post(pool, Smtp(settings), Writer(settings), journal, settings)
         terms = settings.terms()
         for consumer in (
             consumers.on_order_paid,

@@ -68,7 +68,7 @@ async def measure(pool: Pool) -> int:
 
 
 async def purge(post: Post) -> int:
-    """Forgets handled event ids and published events that nobody needs any more."""
+    """Forgets handled event ids, published events and journalled attempts that nobody needs any more."""
     async with post.pool.worker() as conn:
-        gone = await inbox.purge(conn, post.settings.inbox_days)
-        return gone + await outbox.purge(conn, post.settings.outbox_days)
+        gone = await inbox.purge(conn, post.settings.inbox_days) + await outbox.purge(conn, post.settings.outbox_days)
+    return gone + await post.journal.forget()

@@ -52,7 +52,8 @@ class NotifierSettings(ServiceSettings):
     smtp_timeout_s: Seconds = Field(default=20, description="for each reply of the server")
     conversation_s: Seconds = Field(default=60, description="for one mail, from connecting to the last reply")
     concurrency: int = Field(default=8, ge=1, le=200, description="conversations at once")
-    journal: Path | None = Field(default=None, description="file of the Message-IDs sent, outside the database")
+    journal: Path | None = Field(default=None, description="file of the attempts made, on a disk of this machine")
+    journal_days: int = Field(default=45, ge=1, description="the oldest backup's age and the longest expiry, together")
 
     # When
     failure_grace_s: float = Field(default=120, ge=0, description="for another card before a failure mail")
@@ -102,6 +103,8 @@ class NotifierSettings(ServiceSettings):
             raise ValueError("smtp_username and smtp_password go together")
         if self.smtp_username is not None and self.smtp_tls == "none":
             raise ValueError("a password is not sent over a connection without TLS: set smtp_tls")
+        if self.journal_days <= max(self.terms().expiry.values()).days:
+            raise ValueError("journal_days must be more than the longest expiry: what was sent meanwhile goes again")
         if self.lease_s < self.conversation_s * 1.5:
             raise ValueError("lease_s must be at least 1.5 times conversation_s, or a slow sender counts as dead")
         return self

@@ -6,18 +6,15 @@ have been.
 """
 
 import asyncio
-import os
 import re
 import ssl
 from binascii import b2a_qp
-from collections import Counter
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from hashlib import sha256
-from pathlib import Path
 
 import aiosmtplib
 
@@ -201,38 +198,3 @@ async def _leave(client: aiosmtplib.SMTP) -> None:
         pass
     finally:
         client.close()
-
-
-class Journal:
-    """Message-IDs on disk, outside the database, each written before its mail is sent.
-
-    A database put back to an earlier point has forgotten what was sent after it. An id that stands here more often
-    than the database knows attempts was sent in that forgotten time.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._lock = asyncio.Lock()
-        known = path.read_text("ascii", "replace").splitlines() if path is not None and path.exists() else []
-        self._seen = Counter(known)
-
-    async def admits(self, letter: Letter) -> bool:
-        """Whether this attempt may be made; if so, it is on disk when this returns."""
-        if self._path is None:
-            return True
-        async with self._lock:
-            if self._seen[letter.message_id] >= letter.attempts:
-                return False
-            await asyncio.to_thread(_append, self._path, letter.message_id)
-            self._seen[letter.message_id] += 1
-            return True
-
-
-def _append(path: Path, line: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        # Led by a line end, in case the last line was torn by a crash.
-        os.write(descriptor, f"\n{line}\n".encode("ascii"))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     REPLY_LOST = "reply_lost"
     SENDER_DIED = "sender_died"  # the lease ran out
     JOURNALLED = "journalled"  # the journal says it was sent; the database was put back to before
+    JOURNAL = "journal"  # the journal can't be written: ours to mend, before any conversation
     NOT_COMPOSED = "not_composed"  # our own fault, before any conversation
     PAID = "paid"  # withdrawn: the order was paid after all
     REFUND_FAILED = "refund_failed"  # withdrawn: the money came back

@@ -1,12 +1,15 @@
 """The notifier's database role, and its post: the real SMTP client against the stand-in."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from services.notifier.actions import Post
-from services.notifier.smtp_api import Journal, Smtp
+from services.notifier.journal import open_journal
+from services.notifier.smtp_api import Smtp
 from services.notifier.templates import Writer
 from shared.db import Pool, open_pool
 from tests.unit.notifier import letters
@@ -21,15 +24,17 @@ async def pool(clean) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-def make_post(pool, smtp) -> MakePost:
+def make_post(pool, smtp) -> Iterator[MakePost]:
     """The post with other settings; a failure mail has no grace unless asked for, and replies come soon or never."""
 
     def make(**changed: Any) -> Post:
         given = {"smtp_port": smtp.smtp_port, "smtp_timeout_s": 0.5, "failure_grace_s": 0}
         settings = letters.settings(**(given | changed))
-        return Post(pool, Smtp(settings), Writer(settings), Journal(settings.journal), settings)
+        journal = stack.enter_context(open_journal(settings.journal, timedelta(days=settings.journal_days)))
+        return Post(pool, Smtp(settings), Writer(settings), journal, settings)
 
-    return make
+    with ExitStack() as stack:
+        yield make
 
 
 @pytest.fixture

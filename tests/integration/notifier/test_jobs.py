@@ -72,6 +72,25 @@ async def test_an_outcome_survives_a_deadlock(post, smtp, owner, database):
     assert len(smtp.mailbox.all()[0].copies) == 1
 
 
+async def test_nothing_is_sent_while_the_journal_can_not_be_written(make_post, smtp, owner, tmp_path, caplog):
+    post = make_post(journal=tmp_path / "sent")
+    post.journal._file.execute("PRAGMA query_only = ON")
+    await hear(post, order_paid())
+    await jobs.send_due(post)
+
+    letter = await only_letter(owner)
+    assert (letter["state"], letter["reason"], letter["unknowns"]) == ("pending", "journal", 0)
+    assert "journal not written" in caplog.text
+    assert smtp.mailbox.all() == []
+
+    post.journal._file.execute("PRAGMA query_only = OFF")
+    await make_due(owner)
+    await jobs.send_due(post)
+
+    assert (await only_letter(owner))["state"] == "accepted"
+    assert len(smtp.mailbox.all()) == 1
+
+
 async def test_figures_say_what_waits_and_what_became_of_it(post, smtp, owner):
     def count(outcome: str) -> float:
         name, labels = "notifier_letters_total", {"kind": "order_confirmation", "outcome": outcome}

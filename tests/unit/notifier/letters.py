@@ -1,5 +1,6 @@
 """Orders as the notifier hears of them, and letters about them, for its tests."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -125,3 +126,8 @@ def refund_failed(refunded: OrderRefunded) -> OrderRefundFailed:
 
 def a_letter(event: OrderEvent | None = None, now: datetime = NOON) -> Letter:
     return domain.compose(event or order_paid(), uuid7(), settings().terms(), now, None)
+
+
+def attempted(letter: Letter, attempts: int) -> Letter:
+    """The letter at its so many-th attempt."""
+    return replace(letter, attempts=attempts)

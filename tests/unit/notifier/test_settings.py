@@ -23,6 +23,7 @@ from tests.unit.notifier.letters import settings
         ({"smtp_username": "kct"}, "go together"),
         ({"smtp_username": "kct", "smtp_password": "secret_standin"}, "without TLS"),
         ({"lease_s": 60}, "lease_s"),
+        ({"journal_days": 3}, "journal_days"),
         ({"backoff_s": ()}, "backoff_s"),
         ({"inbox_days": 30}, "inbox_days"),
     ],

@@ -1,4 +1,4 @@
-"""The mail as it goes over the wire: headers that can't be broken into, and a journal that survives a crash."""
+"""The mail as it goes over the wire: headers that can't be broken into."""
 
 from dataclasses import replace
 from email import message_from_bytes
@@ -7,7 +7,7 @@ from email.policy import default
 import pytest
 
 from services.notifier.domain import Letter, Page
-from services.notifier.smtp_api import Journal, UnwritableAddress, envelope
+from services.notifier.smtp_api import UnwritableAddress, envelope
 from shared.events import Address
 from tests.unit.notifier.letters import a_letter, an_order, order_paid, settings
 
@@ -101,34 +101,3 @@ def test_an_address_that_is_none_is_not_written_to(email):
 def test_a_domain_beyond_ascii_travels_in_its_ascii_form():
     _, mail = sent(addressed(email="ada@bücher.example"))
     assert mail["To"].addresses[0].addr_spec == "ada@xn--bcher-kva.example"
-
-
-def attempted(letter: Letter, attempts: int) -> Letter:
-    return replace(letter, attempts=attempts)
-
-
-async def test_the_journal_admits_each_attempt_once(tmp_path):
-    letter = a_letter()
-    journal = Journal(tmp_path / "sent")
-    assert await journal.admits(attempted(letter, 1))
-    assert not await journal.admits(attempted(letter, 1))
-    assert await journal.admits(attempted(letter, 2))
-
-
-async def test_the_journal_remembers_over_a_restart_and_a_torn_line(tmp_path):
-    path, letter = tmp_path / "sent", a_letter()
-    assert await Journal(path).admits(attempted(letter, 1))
-    with path.open("a") as file:
-        file.write("<order_confirmation.torn")
-
-    other = a_letter()
-    assert await Journal(path).admits(attempted(other, 1))
-    assert not await Journal(path).admits(attempted(other, 1))
-    assert not await Journal(path).admits(attempted(letter, 1))
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
-async def test_without_a_journal_every_attempt_is_admitted():
-    journal = Journal(None)
-    assert await journal.admits(attempted(a_letter(), 1))
-    assert await journal.admits(attempted(a_letter(), 1))
