@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from services.checkout.actions import attempts, refunds
 from services.checkout.actions.orders import Till
-from services.checkout.domain import Attempt, Refund
+from services.checkout.domain import Attempt
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.store import refunds as refund_store
@@ -37,21 +37,23 @@ async def pursue(till: Till, pursued: Pursued) -> None:
 
 
 async def _ask(till: Till, pursued: Pursued) -> RefundSnapshot | None:
-    """The refund; None when the key can no longer tell and there is none."""
-    attempt = pursued.attempt
-    is_key_good = datetime.now(UTC) - attempt.created_at < attempts.KEY_IS_GOOD_FOR
-    if attempt.state == "unknown" and not is_key_good:
-        return await _find(till, pursued.refund)
+    """The refund; None when the key can no longer tell and there is none.
+
+    Whether it was sent before isn't asked: a process that died after it sent has left no word of that. Raises
+    StripeRefused when no earlier try has made it either.
+    """
+    refund, attempt = pursued.refund, pursued.attempt
+    if datetime.now(UTC) - attempt.created_at > attempts.KEY_IS_GOOD_FOR:
+        return await till.stripe.find_refund(refund)
     try:
         return await till.stripe.create_refund(attempt)
     except StoredError:
-        return await _find(till, pursued.refund)
-
-
-async def _find(till: Till, refund: Refund) -> RefundSnapshot | None:
-    """Ours among all refunds of the payment. A list is up to date at once."""
-    made = await till.stripe.list_refunds(refund.payment_intent_id)
-    return next((told for told in made if told.our_refund_id == refund.id), None)
+        return await till.stripe.find_refund(refund)
+    except StripeRefused:
+        found = await till.stripe.find_refund(refund)
+        if found is None:
+            raise
+        return found
 
 
 async def _refused(till: Till, pursued: Pursued, code: str) -> None:

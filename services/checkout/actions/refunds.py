@@ -103,7 +103,7 @@ async def apply(conn: Connection, order: Order, told: Iterable[RefundSnapshot], 
 
 
 async def refuse(conn: Connection, order: Order, refund: Refund, code: str) -> Order:
-    """Stripe said no, so there is no such refund."""
+    """Stripe said no, and shows no such refund."""
     known = await refund_store.select_refund(conn, refund.id)
     if known is None or known.state is not RefundState.REQUESTED:
         return order
@@ -115,7 +115,7 @@ async def refuse(conn: Connection, order: Order, refund: Refund, code: str) -> O
 async def _follow(conn: Connection, order: Order, moved: list[tuple[Refund, Refund]]) -> Order:
     """What follows from refunds that moved."""
     for was, now in moved:
-        if now.state in GIVEN and was.state is RefundState.REQUESTED:
+        if now.state in GIVEN and was.state not in GIVEN:
             await _book(conn, now)
             if now.restock:
                 await _restock(conn, now)

@@ -118,7 +118,7 @@ class Tally:
     @property
     def left(self) -> int:
         """What is here and still to be sent."""
-        return self.ordered - self.sent - self.withdrawn
+        return max(0, self.ordered - self.sent - self.withdrawn)
 
     @property
     def refunded_away(self) -> int:

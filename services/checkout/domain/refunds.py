@@ -22,7 +22,7 @@ class RefundState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # possibly long after it had succeeded
     CANCELED = "canceled"
-    REFUSED = "refused"  # Stripe never made it
+    REFUSED = "refused"  # Stripe says that it never made it
 
 
 REFUND_MOVES: Mapping[RefundState, frozenset[RefundState]] = {
@@ -36,7 +36,8 @@ REFUND_MOVES: Mapping[RefundState, frozenset[RefundState]] = {
     RefundState.SUCCEEDED: frozenset({RefundState.FAILED, RefundState.CANCELED}),
     RefundState.FAILED: frozenset(),
     RefundState.CANCELED: frozenset(),
-    RefundState.REFUSED: frozenset(),
+    # We may have been told no, and Stripe show it all the same: an earlier try had made it.
+    RefundState.REFUSED: frozenset(RefundState) - {RefundState.REQUESTED, RefundState.REFUSED},
 }
 # In these the money is the customer's, or on its way there.
 GIVEN = frozenset({RefundState.PENDING, RefundState.REQUIRES_ACTION, RefundState.SUCCEEDED})
@@ -125,7 +126,7 @@ def _plan(wanted: RefundWanted, lines: Sequence[Line], left: Mapping[int, int], 
         amount = sum(_paid_for(lines[at], left[at], pieces) for at, pieces in wanted.lines.items())
         return RefundPlan(amount, dict(wanted.lines))
     if wanted.amount_minor is None or wanted.amount_minor == left_minor:
-        return RefundPlan(left_minor, {position: pieces for position, pieces in left.items() if pieces})
+        return RefundPlan(left_minor, {position: pieces for position, pieces in left.items() if pieces > 0})
     return RefundPlan(wanted.amount_minor, {})
 
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import stripe
 
 from services.checkout import stripe_lists
-from services.checkout.domain import Attempt, BalanceTransaction, Dispute, FraudWarning
+from services.checkout.domain import Attempt, BalanceTransaction, Dispute, FraudWarning, Refund
 from services.checkout.settings import CheckoutSettings
 from services.checkout.stripe_api.customers import Customers
 from services.checkout.stripe_api.outcomes import (
@@ -165,6 +165,12 @@ class Stripe:
         params = cast("stripe.params.RefundCreateParams", dict(attempt.request))
         with translated():
             return refund_snapshot(await self._v1.refunds.create_async(params, {"idempotency_key": str(attempt.id)}))
+
+    async def find_refund(self, refund: Refund) -> RefundSnapshot | None:
+        """Ours among all refunds of its payment, if any attempt has made it. A list is up to date at once."""
+        with searched():
+            made = await self.list_refunds(refund.payment_intent_id)
+        return next((told for told in made if told.our_refund_id == refund.id), None)
 
     async def list_refunds(self, payment_intent_id: str) -> list[RefundSnapshot]:
         """All refunds of a payment, whoever made them; the oldest first."""

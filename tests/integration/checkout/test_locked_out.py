@@ -5,13 +5,27 @@ from uuid import uuid4
 
 import pytest
 
-from services.checkout.actions import customers, expiry
-from services.checkout.domain import Shopper
+from services.checkout.actions import customers, expiry, pursuing, refunds
+from services.checkout.domain import RefundTooLarge, RefundWanted, Shopper
+from services.checkout.store import orders as order_store
+from services.checkout.store import refunds as refund_store
+from services.checkout.store.refunds import Pursued
 from services.checkout.stripe_api import StripeDenied, StripeRefused, open_stripe
+from shared.ids import uuid7
 from tests.integration.checkout.conftest import an_order, settings_for
-from tests.integration.checkout.money import order_id_of
+from tests.integration.checkout.money import (
+    a_paid_order,
+    a_refund_event,
+    given_back,
+    hear_money,
+    order_id_of,
+    quiet,
+    refunds_of,
+    row_of,
+    want,
+)
 from tests.integration.checkout.test_confirmation import charges_of, confirmed
-from tests.integration.checkout.test_payments import state_of, stock_of
+from tests.integration.checkout.test_payments import journal_of, state_of, stock_of
 from tests.integration.checkout.test_saved_cards import cards, delete, members, with_a_card
 
 __all__ = ["members"]  # a fixture
@@ -103,3 +117,68 @@ async def test_a_revoked_key_does_not_end_the_deletion_of_a_card(members, locked
     assert (
         await owner.fetchval("SELECT count(*) FROM checkout.customer_attempts WHERE operation = 'detach_method'") == 1
     )
+
+
+# Refunds. Asked for again, one that was made would be paid twice.
+
+
+async def a_lost_answer(checkout, stripe, owner, amount_minor=None, **attempt: str):
+    """An order, and a refund of it that Stripe made and we know nothing of, leased to the test."""
+    placed = await a_paid_order(checkout, stripe)
+    refund = await want(checkout, placed, amount_minor=amount_minor)
+    await quiet(checkout)
+    wanted = {"state": "'unknown'", "lease_until": "now() + interval '1 hour'", **attempt}
+    changes = ", ".join(f"{column} = {value}" for column, value in wanted.items())
+    async with owner.transaction():
+        await owner.execute(f"UPDATE checkout.payment_attempts SET {changes} WHERE id = $1", refund.attempt_id)
+        await owner.execute("UPDATE checkout.refunds SET state = 'requested', stripe_refund_id = NULL")
+    async with checkout.till.pool.worker() as conn:
+        row = await conn.fetchrow("SELECT * FROM payment_attempts WHERE id = $1", refund.attempt_id)
+        return placed, Pursued(await refund_store.select_refund(conn, refund.id), refund_store._attempt(row))
+
+
+async def test_a_revoked_key_does_not_end_a_refund_of_unknown_outcome(checkout, locked_out, stripe, owner):
+    placed, pursued = await a_lost_answer(checkout, stripe, owner, amount_minor=500)
+    with pytest.raises(StripeDenied):
+        await pursuing.pursue(locked_out, pursued)
+    assert await refunds_of(owner, placed) == [(500, "requested", "staff ada")]
+    await quiet(checkout)
+    assert await refunds_of(owner, placed) == [(await given_back(stripe, placed), "succeeded", "staff ada")]
+
+
+async def test_a_refund_that_was_made_is_not_refused_because_its_repeat_is(checkout, stripe, owner):
+    """Stripe may forget a key earlier than it says: all is given back already, so the repeat is refused."""
+    placed, pursued = await a_lost_answer(checkout, stripe, owner)
+    await stripe.control("POST", "clock/advance", {"seconds": 2 * 86_400})
+    await pursuing.pursue(checkout.till, pursued)
+    assert await refunds_of(owner, placed) == [(await given_back(stripe, placed), "succeeded", "staff ada")]
+    assert (await row_of(owner, placed))[3] == "none"
+
+
+async def test_a_refund_that_stripe_shows_after_all_is_booked_and_not_given_again(checkout, stripe, owner):
+    placed = await a_paid_order(checkout, stripe)
+    wish = RefundWanted(uuid7(), "sent back", lines={0: 1}, restock=True)
+    async with checkout.till.pool.worker() as conn:
+        refund = await refunds.request(conn, order_id_of(placed), wish, "staff ada")
+        order = await order_store.select_order_for_update(conn, refund.order_id)
+        await refunds.refuse(conn, order, refund, "charge_gone")
+    assert (await row_of(owner, placed))[3:] == ("refund_failed", 0)
+    form = {"payment_intent": refund.payment_intent_id, "amount": str(refund.amount_minor)}
+    assert (await stripe.post("refunds", **form, **{"metadata[refund_id]": str(refund.id)}))[0] == 200
+    for _ in range(2):
+        await hear_money(checkout, a_refund_event(placed))
+        await quiet(checkout)
+    assert await refunds_of(owner, placed) == [(refund.amount_minor, "succeeded", "staff ada")]
+    assert (await row_of(owner, placed))[3:] == ("none", refund.amount_minor)
+    assert await stock_of(owner) == await journal_of(owner) == (59, 0)
+    assert await owner.fetchval("SELECT count(*) FROM checkout.ledger_transactions WHERE kind = 'refund'") == 1
+    with pytest.raises(RefundTooLarge):
+        await want(checkout, placed, amount_minor=refund.amount_minor + 1)
+
+
+async def test_a_refund_whose_process_died_with_it_is_looked_for_once_its_key_is_old(checkout, stripe, owner):
+    old = {"state": "'pending'", "created_at": "now() - interval '2 days'"}
+    placed, pursued = await a_lost_answer(checkout, stripe, owner, amount_minor=500, **old)
+    await stripe.control("POST", "clock/advance", {"seconds": 2 * 86_400})
+    await pursuing.pursue(checkout.till, pursued)
+    assert await refunds_of(owner, placed) == [(await given_back(stripe, placed), "succeeded", "staff ada")]
