@@ -175,7 +175,7 @@ async def _recognise(conn: Connection, order: Order, told: RefundSnapshot, payme
         created_at=datetime.now(UTC),
         stripe_refund_id=told.refund_id,
     )
-    await refund_store.insert_refund(conn, made, {}, {})
+    await refund_store.insert_refund(conn, made)
     await _book(conn, made)
     return made
 
@@ -218,19 +218,31 @@ async def _write(
     )
     assert refund.attempt_id is not None
     await refund_store.insert_refund_attempt(conn, attempts.to_refund(refund, refund.attempt_id, refund.created_at))
-    withdrawn = domain.withdrawn_by_refund(plan.lines, await parcel_store.select_tallies(conn, order.id))
-    await refund_store.insert_refund(conn, refund, plan.lines, withdrawn)
+    await refund_store.insert_refund(conn, refund)
+    await _insert_pieces(conn, refund, plan)
     about = f"{refund.amount_minor} {refund.currency}: {refund.reason}"
     await standing.record(conn, order, "refund requested", about, actor)
     return refund
 
 
+async def _insert_pieces(conn: Connection, refund: Refund, plan: RefundPlan) -> None:
+    tallies = await parcel_store.select_tallies(conn, refund.order_id)
+    taken = domain.taken_over(plan.lines, await parcel_store.select_shelved(conn, refund.order_id))
+    await parcel_store.take_over(conn, taken)
+    await parcel_store.insert_refunded_pieces(
+        conn, refund.order_id, domain.refunded_pieces(refund.id, plan.lines, tallies, taken)
+    )
+
+
 async def _restock(conn: Connection, refund: Refund) -> None:
-    """The pieces come back on the shelf: what was sold is for sale again.
+    """The pieces come back on the shelf: what was sold is for sale again. Those that are there already stay.
 
     The journal's rows name the refund in their note and not the order, which may return a SKU more than once.
     """
-    changes = [Change(sku, quantity, 0) for sku, quantity in await refund_store.select_refund_lines(conn, refund.id)]
+    changes = [Change(sku, quantity, 0) for sku, quantity in await parcel_store.select_to_restock(conn, refund.id)]
+    if not changes:
+        return
+    await parcel_store.update_restocked(conn, refund.id)
     cause = Cause(Reason.RETURN, refund.actor, note=f"refund {refund.id} of order {refund.order_id}")
     await stock.change(conn, changes, cause)
     about = f"order {refund.order_id}"

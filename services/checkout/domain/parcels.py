@@ -1,7 +1,7 @@
 """Parcels: which pieces may be sent, how a parcel moves, and where the goods of an order are because of its parcels."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from urllib.parse import quote
@@ -127,6 +127,18 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundedPieces:
+    """The pieces of a line that a refund is for: how many, and of them those that were here and will not be sent, and
+    those that are on the shelf again, for sale."""
+
+    refund_id: UUID
+    position: int
+    quantity: int
+    withdrawn: int = 0
+    restocked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WholeOrder:
     """An order with its lines and its parcels."""
 
@@ -171,6 +183,33 @@ def _may_be_sent(order: Order, left_minor: int) -> None:
 def withdrawn_by_refund(lines: Mapping[int, int], tallies: Sequence[Tally]) -> Mapping[int, int]:
     """How many of the pieces to be refunded will for that reason not be sent: those that are here go first."""
     return {position: min(quantity, tallies[position].left) for position, quantity in lines.items()}
+
+
+def taken_over(lines: Mapping[int, int], shelved: Iterable[RefundedPieces]) -> list[RefundedPieces]:
+    """What a new refund of the lines has in common with older ones that failed: pieces they had put on the shelf.
+
+    Those are the ones whose money is still owed, so they go first; none is put there twice.
+    """
+    wanted, taken = dict(lines), []
+    for each in shelved:
+        if pieces := min(wanted.get(each.position, 0), each.restocked):
+            wanted[each.position] -= pieces
+            taken.append(replace(each, withdrawn=min(pieces, each.withdrawn), restocked=pieces))
+    return taken
+
+
+def refunded_pieces(
+    refund_id: UUID, lines: Mapping[int, int], tallies: Sequence[Tally], taken: Iterable[RefundedPieces]
+) -> list[RefundedPieces]:
+    """The pieces of a new refund, with what it takes over."""
+    on_shelf, here = dict.fromkeys(lines, 0), dict.fromkeys(lines, 0)
+    for each in taken:
+        on_shelf[each.position] += each.restocked
+        here[each.position] += each.withdrawn
+    others = withdrawn_by_refund({at: quantity - on_shelf[at] for at, quantity in lines.items()}, tallies)
+    return [
+        RefundedPieces(refund_id, at, quantity, here[at] + others[at], on_shelf[at]) for at, quantity in lines.items()
+    ]
 
 
 def withdrawn_by_return(lines: Mapping[int, int], tallies: Sequence[Tally]) -> Mapping[int, int]:

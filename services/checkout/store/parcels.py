@@ -1,11 +1,11 @@
 """SQL of parcels, and of how many pieces of an order are where."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
 
-from services.checkout.domain import Parcel, ParcelState, Tally
+from services.checkout.domain import Parcel, ParcelState, RefundedPieces, Tally
 from shared.db import Connection
 
 
@@ -84,6 +84,60 @@ async def select_tallies(conn: Connection, order_id: UUID) -> list[Tally]:
         "SELECT ordered, sent, refunded, withdrawn FROM order_pieces WHERE order_id = $1 ORDER BY position", order_id
     )
     return [Tally(**row) for row in rows]
+
+
+async def insert_refunded_pieces(conn: Connection, order_id: UUID, pieces: Sequence[RefundedPieces]) -> None:
+    """Raises asyncpg.CheckViolationError (pieces_at_most_ordered) when some of them were sent meanwhile."""
+    await conn.executemany(
+        """
+        INSERT INTO refund_lines (refund_id, order_id, position, quantity, withdrawn, restocked)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        [(each.refund_id, order_id, each.position, each.quantity, each.withdrawn, each.restocked) for each in pieces],
+    )
+
+
+async def select_shelved(conn: Connection, order_id: UUID) -> list[RefundedPieces]:
+    """The pieces of an order that a refund put on the shelf before it failed; the oldest refund's first."""
+    rows = await conn.fetch(
+        """
+        SELECT l.refund_id, l.position, l.quantity, l.withdrawn, l.restocked
+        FROM refund_lines l JOIN refunds r ON r.id = l.refund_id
+        WHERE l.order_id = $1 AND l.restocked > 0 AND r.state IN ('failed', 'canceled', 'refused')
+        ORDER BY r.created_at, r.id
+        """,
+        order_id,
+    )
+    return [RefundedPieces(**row) for row in rows]
+
+
+async def take_over(conn: Connection, taken: Sequence[RefundedPieces]) -> None:
+    """From refunds that failed: what is said of these pieces will be said by the refund that is made anew."""
+    await conn.executemany(
+        """
+        UPDATE refund_lines SET withdrawn = withdrawn - $3, restocked = restocked - $4
+        WHERE refund_id = $1 AND position = $2
+        """,
+        [(each.refund_id, each.position, each.withdrawn, each.restocked) for each in taken],
+    )
+
+
+async def select_to_restock(conn: Connection, refund_id: UUID) -> Sequence[tuple[str, int]]:
+    """The pieces of one refund that are not on the shelf, as (sku, quantity)."""
+    rows = await conn.fetch(
+        """
+        SELECT o.sku, sum(l.quantity - l.restocked)::bigint AS pieces FROM refund_lines l
+        JOIN order_lines o ON o.order_id = l.order_id AND o.position = l.position
+        WHERE l.refund_id = $1 AND l.quantity > l.restocked GROUP BY o.sku
+        """,
+        refund_id,
+    )
+    return [(row["sku"], row["pieces"]) for row in rows]
+
+
+async def update_restocked(conn: Connection, refund_id: UUID) -> None:
+    """All pieces of the refund are on the shelf."""
+    await conn.execute("UPDATE refund_lines SET restocked = quantity WHERE refund_id = $1", refund_id)
 
 
 def _parcel(row: asyncpg.Record) -> Parcel:

@@ -1,6 +1,6 @@
 """SQL of refunds, of the disputes and reviews that stand in their way, and of what a payment has left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,12 +22,8 @@ class Pursued:
     attempt: Attempt
 
 
-async def insert_refund(
-    conn: Connection, refund: Refund, lines: Mapping[int, int], withdrawn: Mapping[int, int]
-) -> None:
-    """`lines` are the pieces by position, and `withdrawn` how many of them are for that reason not sent.
-
-    Raises asyncpg.CheckViolationError (AT_MOST_RECEIVED) when more would be given back than came in."""
+async def insert_refund(conn: Connection, refund: Refund) -> None:
+    """Raises asyncpg.CheckViolationError (AT_MOST_RECEIVED) when more would be given back than came in."""
     await conn.execute(
         """
         INSERT INTO refunds (id, order_id, payment_intent_id, attempt_id, stripe_refund_id, amount_minor, currency,
@@ -46,10 +42,6 @@ async def insert_refund(
         refund.actor,
         refund.restock,
         refund.created_at,
-    )
-    await conn.executemany(
-        "INSERT INTO refund_lines (refund_id, order_id, position, quantity, withdrawn) VALUES ($1, $2, $3, $4, $5)",
-        [(refund.id, refund.order_id, at, quantity, withdrawn[at]) for at, quantity in lines.items()],
     )
 
 
@@ -127,19 +119,6 @@ async def select_refunded_pieces(conn: Connection, order_id: UUID) -> Mapping[in
         order_id,
     )
     return {row["position"]: row["pieces"] for row in rows}
-
-
-async def select_refund_lines(conn: Connection, refund_id: UUID) -> Sequence[tuple[str, int]]:
-    """The pieces of one refund as (sku, quantity), in the order in which everybody locks stock."""
-    rows = await conn.fetch(
-        """
-        SELECT o.sku, sum(l.quantity)::bigint AS pieces FROM refund_lines l
-        JOIN order_lines o ON o.order_id = l.order_id AND o.position = l.position
-        WHERE l.refund_id = $1 GROUP BY o.sku ORDER BY o.sku
-        """,
-        refund_id,
-    )
-    return [(row["sku"], row["pieces"]) for row in rows]
 
 
 async def select_incomes(conn: Connection, order_id: UUID) -> list[Income]:

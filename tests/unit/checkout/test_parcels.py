@@ -1,9 +1,9 @@
 """What may be sent, how a parcel moves, and where an order's goods are because of that."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,7 @@ from services.checkout.domain import (
     ParcelState,
     ParcelWanted,
     PaymentState,
+    RefundedPieces,
     Tally,
 )
 from shared.errors import Invalid
@@ -148,7 +149,9 @@ class Shelf:
 
     ordered: int
     parcels: list[tuple[ParcelState, int, int]] = field(default_factory=list)  # state, pieces, withdrawn
-    refunds: list[tuple[int, int]] = field(default_factory=list)  # pieces, withdrawn
+    refunds: list[RefundedPieces] = field(default_factory=list)
+    failed: list[RefundedPieces] = field(default_factory=list)
+    shelved: int = 0  # pieces that were put on the shelf
     fulfilment: Fulfilment = Fulfilment.NONE
 
     @property
@@ -156,13 +159,15 @@ class Shelf:
         return Tally(
             self.ordered,
             sent=sum(pieces for state, pieces, _ in self.parcels if state is not ParcelState.RETURNED),
-            refunded=sum(pieces for pieces, _ in self.refunds),
-            withdrawn=sum(each[-1] for each in (*self.parcels, *self.refunds)),
+            refunded=sum(each.quantity for each in self.refunds) + sum(each.restocked for each in self.failed),
+            withdrawn=sum(each[-1] for each in self.parcels)
+            + sum(each.withdrawn for each in self.refunds)
+            + sum(min(each.withdrawn, each.restocked) for each in self.failed),
         )
 
     def reconsider(self) -> None:
         order, states = an_order(fulfilment=self.fulfilment), [state for state, *_ in self.parcels]
-        is_given_back = self.tally.refunded == self.ordered
+        is_given_back = sum(each.quantity for each in self.refunds) == self.ordered
         to = domain.fulfilment_of(order, states, [self.tally], is_given_back=is_given_back)
         if to is not self.fulfilment:
             self.fulfilment = domain.moved(FULFILMENT_MOVES, self.fulfilment, to)
@@ -179,17 +184,28 @@ class Shelf:
                     withdrawn = domain.withdrawn_by_return({0: pieces}, [self.tally])[0]
                 self.parcels[at % len(self.parcels)] = (to, pieces, withdrawn)
 
-    def refund(self, pieces: int) -> None:
-        pieces = min(pieces, self.ordered - self.tally.refunded)
-        if pieces:
-            self.refunds.append((pieces, domain.withdrawn_by_refund({0: pieces}, [self.tally])[0]))
+    def refund(self, pieces: int, *, restock: bool = False) -> None:
+        pieces = min(pieces, self.ordered - sum(each.quantity for each in self.refunds))
+        if not pieces:
+            return
+        tally, taken = self.tally, domain.taken_over({0: pieces}, self.failed)
+        for each in taken:
+            at = next(at for at, failed in enumerate(self.failed) if failed.refund_id == each.refund_id)
+            left = self.failed[at].withdrawn - each.withdrawn, self.failed[at].restocked - each.restocked
+            self.failed[at] = replace(self.failed[at], withdrawn=left[0], restocked=left[1])
+        [made] = domain.refunded_pieces(uuid4(), {0: pieces}, [tally], taken)
+        if restock:
+            self.shelved += made.quantity - made.restocked
+            made = replace(made, restocked=made.quantity)
+        self.refunds.append(made)
 
     def fail(self, at: int) -> None:
         if self.refunds:
-            del self.refunds[at % len(self.refunds)]
+            self.failed.append(self.refunds.pop(at % len(self.refunds)))
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["ship", "deliver", "return", "refund", "fail"]), st.integers(1, 3)))
+KINDS = ["ship", "deliver", "return", "refund", "refund with restock", "fail"]
+STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 3)))
 
 
 @given(st.integers(1, 4), STEPS)
@@ -205,10 +221,13 @@ def test_whatever_happens_no_piece_is_sent_twice_and_every_move_is_in_the_table(
                 shelf.mark(ParcelState.RETURNED, number)
             case "refund":
                 shelf.refund(number)
+            case "refund with restock":
+                shelf.refund(number, restock=True)
             case _:
                 shelf.fail(number)
         shelf.reconsider()  # raises IllegalMove if it derives what the table doesn't have
         assert 0 <= shelf.tally.left <= ordered
+        assert shelf.shelved == sum(each.restocked for each in (*shelf.refunds, *shelf.failed)) <= ordered
 
 
 def shelf(*steps: tuple[str, int]) -> Shelf:
