@@ -190,7 +190,7 @@ async def _start_asking(stack: AsyncExitStack, settings: WebhooksSettings, pool:
         log.warning("no backfill, no resyncs, no check of the endpoint: WEBHOOKS_STRIPE_SECRET_KEY is not set")
     else:
         stripe = await stack.enter_async_context(open_stripe(access))
-        reader = Reader(pool, stripe, settings.livemode, settings.stripe_reads_per_day)
+        reader = Reader(pool, stripe, settings.expected(), settings.stripe_reads_per_day)
         search = Backfill(reader, candidate, bus, settings.pace(), timedelta(seconds=settings.outage_after_s))
         started.append(("backfill", partial(backfill.sweep, search), settings.backfill_step_s))
         tell = partial(stripe_circuit.announce, pool, stripe.account, SERVICE, settings.instance)

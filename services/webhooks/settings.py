@@ -14,7 +14,7 @@ from services.webhooks.domain.secrets import parse, usable
 from services.webhooks.domain.silence import Floor
 from services.webhooks.domain.threats import Policy
 from shared.settings import Listed, Network, Secret, ServiceSettings
-from shared.stripe_client import Access, Mode, require_mode
+from shared.stripe_client import API_VERSION, Access, Mode, require_mode
 from shared.stripe_settings import StripeSettings
 
 STRIPES_LIST = "https://stripe.com/files/ips/ips_webhooks.json"
@@ -52,8 +52,8 @@ class WebhooksSettings(StripeSettings, ServiceSettings):
     # Never 0: Stripe's package reads that as "don't look at the time".
     tolerance_s: int = Field(default=300, ge=1, le=3600, description="how far a signature's time may be off")
     body_limit_bytes: int = Field(default=512 * 1024, ge=1024, le=4 * 1024 * 1024)
-    # The version of the endpoint at Stripe; checkout sends the same one with its own calls.
-    api_version: str = Field(default="2026-09-30.endive", min_length=1, description="in which events are expected")
+    # The version of the endpoint at Stripe; unless told otherwise, the one that our own calls ask for.
+    api_version: str = Field(default=API_VERSION, min_length=1, description="in which events are expected")
     store_timeout_s: float = Field(default=4.0, gt=0, le=20, description="how long a request may wait for the database")
     waiting_rows: int = Field(default=2000, ge=1, description="how many may wait to be stored; beyond that: 503")
     waiting_bytes: int = Field(default=16 * 1024 * 1024, ge=4 * 1024 * 1024, description="the same for their size")

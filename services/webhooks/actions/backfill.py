@@ -16,7 +16,7 @@ import orjson
 
 from services.webhooks import domain
 from services.webhooks.actions import SERVICE, wanting
-from services.webhooks.actions.counting import type_label
+from services.webhooks.actions.counting import VERSION_MISMATCHES, type_label
 from services.webhooks.actions.reading import BudgetSpent, Reader, spend
 from services.webhooks.domain.backfill import Pace, next_interval_s, reach, rest_s
 from services.webhooks.domain.fields import name
@@ -28,7 +28,6 @@ from shared.bus import Bus
 from shared.db import Connection
 from shared.events import SecurityEventBodyChanged, WebhookBackfilled
 from shared.leader import Candidate
-from shared.stripe_client import API_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -139,34 +138,36 @@ async def _keep(reader: Reader, fence: int, page: Page) -> None:
 
 async def _keep_one(reader: Reader, fence: int, item: Mapping[str, Any], known: Mapping[str, bytes | None]) -> str:
     body = orjson.dumps(item)
-    event = domain.read(body)
+    found = _found(domain.read(body), body, reader.expected)
+    event = found.event
     async with reader.pool.worker() as conn:
         if event.id in known:
             _still(await store.update_counted(conn, fence, None, is_new=False))
-            return await _compare(conn, event, known[event.id])
-        found = _found(event, body, reader.livemode)
-        created = None if event.created is None else datetime.fromtimestamp(event.created, UTC)
+            return await _compare(conn, found, known[event.id])
         is_new = await store.insert_found(conn, found)
+        created = None if event.created is None else datetime.fromtimestamp(event.created, UTC)
         _still(await store.update_counted(conn, fence, created if is_new else None, is_new))
+        if is_new and found.version_mismatch:
+            await _tell_of_version(conn, event, reader.expected)
     return found.state if is_new else "duplicate"
 
 
-def _found(event: domain.StripeEvent, body: bytes, livemode: bool) -> Found:
+def _found(event: domain.StripeEvent, body: bytes, expected: domain.Expected) -> Found:
     if len(body) > LONGEST_BODY:
         raise domain.EventMalformed("the body is too long")
-    reason = domain.why_ignored(event, livemode)
-    return Found(event, body, _digest(event), "ignored" if reason else "received", reason)
+    reason = domain.why_ignored(event, expected.livemode)
+    return Found(event, body, "ignored" if reason else "received", reason, expected.is_other_version(event))
 
 
-def _digest(event: domain.StripeEvent) -> bytes | None:
-    """What the event says; None when our endpoint would be told it in other words."""
-    return event.digest if event.api_version == API_VERSION else None
+async def _tell_of_version(conn: Connection, event: domain.StripeEvent, expected: domain.Expected) -> None:
+    VERSION_MISMATCHES.inc()
+    await outbox.stage_once(conn, domain.version_news(event, expected.api_version, datetime.now(UTC)))
 
 
-async def _compare(conn: Connection, event: domain.StripeEvent, said_before: bytes | None) -> str:
-    if said_before is None or _digest(event) in {said_before, None}:
+async def _compare(conn: Connection, found: Found, said_before: bytes | None) -> str:
+    if said_before is None or found.digest in {said_before, None}:
         return "duplicate"
-    detail = f"{event.id} was found at Stripe and says something else than what is stored; what came first stands"
+    detail = f"{found.event.id} was found at Stripe and says something else than what is stored; what came first stands"
     await outbox.stage(conn, SecurityEventBodyChanged(severity="critical", service=SERVICE, detail=detail))
     return "body_changed"
 

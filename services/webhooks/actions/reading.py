@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.webhooks.domain import Expected
 from services.webhooks.store import reads
 from services.webhooks.store.reads import Budget
 from services.webhooks.stripe_api import Stripe
@@ -13,11 +14,11 @@ RESERVE_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """With what is read, of which mode, and how many reads a day there may be, by all processes together."""
+    """With what is read, what is taken for ours, and how many reads a day there may be, by all processes together."""
 
     pool: Pool
     stripe: Stripe
-    livemode: bool
+    expected: Expected
     per_day: int
 
 

@@ -63,7 +63,7 @@ def _delivery(event: domain.StripeEvent, body: bytes, request: Request, expected
         traceparent=tracing.current_traceparent() or event.traceparent,
         state="ignored" if reason else "received",
         error=reason,
-        version_mismatch=event.api_version != expected.api_version,
+        version_mismatch=expected.is_other_version(event),
     )
 
 

@@ -85,7 +85,7 @@ async def _resync(reader: Reader, wanted: Resync) -> None:
         return
     async with reader.pool.worker() as conn:
         now = await conn.fetchval("SELECT now()")
-        retold = domain.retell(intents, wanted.id, reader.livemode, now)
+        retold = domain.retell(intents, wanted.id, reader.expected.livemode, now)
         if await _record(conn, wanted, retold.state, retold.detail):
             for event in retold.events:
                 await outbox.stage(conn, event)

@@ -28,7 +28,6 @@ from shared.events import (
     WebhookEndpointSilent,
 )
 from shared.leader import Candidate
-from shared.stripe_client import API_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ async def check(reader: Reader, candidate: Candidate, checking: Checking) -> int
         async with reader.pool.worker() as conn:
             await store.update_unchecked(conn, rest_s(watch.failures + 1))
         return 0
-    found = endpoint.problems(endpoints, checking.url, API_VERSION, domain.TRANSLATIONS)
+    found = endpoint.problems(endpoints, checking.url, reader.expected.api_version, domain.TRANSLATIONS)
     async with reader.pool.worker() as conn:
         known = (await store.select_watch_for_update(conn)).problems
         await store.update_checked(conn, found, checking.interval_s)

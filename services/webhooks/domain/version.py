@@ -17,6 +17,9 @@ class Expected:
     livemode: bool
     api_version: str
 
+    def is_other_version(self, event: StripeEvent) -> bool:
+        return event.api_version != self.api_version
+
 
 def version_news(event: StripeEvent, expected_version: str, now: datetime) -> WebhookVersionUnexpected:
     """What is said of an event in another version. Its id is the version's and the hour's: told once, by whichever

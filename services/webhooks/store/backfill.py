@@ -195,13 +195,18 @@ async def select_known(conn: Connection, ids: Sequence[str]) -> dict[str, bytes 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An event as Stripe listed it. No digest: our endpoint would be told it in other words."""
+    """An event as Stripe listed it."""
 
     event: StripeEvent
     body: bytes
-    digest: bytes | None
     state: str
     error: str | None
+    version_mismatch: bool
+
+    @property
+    def digest(self) -> bytes | None:
+        """What the event says; None in another version: our endpoint would be told it in other words."""
+        return None if self.version_mismatch else self.event.digest
 
 
 async def insert_found(conn: Connection, found: Found) -> bool:
@@ -214,8 +219,8 @@ async def insert_found(conn: Connection, found: Found) -> bool:
             ON CONFLICT (id) DO NOTHING RETURNING id
         )
         INSERT INTO stripe_events (stripe_event_id, type, object_id, api_version, livemode, body, traceparent,
-                                   state, error, order_id, origin)
-        SELECT id, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'backfill' FROM claimed
+                                   state, error, order_id, version_mismatch, origin)
+        SELECT id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'backfill' FROM claimed
         """,
         event.id,
         found.digest,
@@ -228,6 +233,7 @@ async def insert_found(conn: Connection, found: Found) -> bool:
         found.state,
         found.error,
         event.order_id,
+        found.version_mismatch,
     )
     return status == "INSERT 0 1"
 

@@ -3,18 +3,21 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 from pydantic import SecretStr
 
 from services.webhooks.actions import backfill
 from services.webhooks.actions.backfill import Backfill, Deposed
 from services.webhooks.actions.reading import Reader
+from services.webhooks.domain import Expected
 from services.webhooks.domain.backfill import Pace
 from services.webhooks.stripe_api import open_stripe
 from shared import events, leader
 from shared.bus import Options, open_bus
 from shared.db import open_pool
-from shared.stripe_client import Access
+from shared.stripe_client import API_VERSION, Access
+from tests.integration.webhooks.conftest import NOWHERE
 from tests.stripe_events import an_event
 
 PAID = "payment_intent.succeeded"
@@ -184,8 +187,8 @@ async def step(stripe, clean, amqp_url):
         await asyncio.wait_for(bus.wait_connected(), 20)
         pace = Pace(timedelta(0), timedelta(0), timedelta(hours=1))
 
-        def process(candidate, per_day=100_000):
-            reader = Reader(pool, client, False, per_day)
+        def process(candidate, per_day=100_000, version=API_VERSION):
+            reader = Reader(pool, client, Expected(False, version), per_day)
             return Backfill(reader, candidate, bus, pace, timedelta(minutes=1))
 
         yield process(first), process(second), process
@@ -246,6 +249,23 @@ async def test_events_of_the_same_second_are_all_found_over_pages(stripe, step, 
     while await backfill.sweep(first):
         pass
     assert len([row for row in await rows.all() if row["type"] == PAID]) == 150
+
+
+async def test_what_is_found_in_another_version_than_the_endpoints_is_flagged_and_told_once(
+    stripe, step, open_door, rows
+):
+    """And when Stripe's retry brings it in the endpoint's own words, that is no changed event."""
+    first, _, process = step
+    await stripe.sends_to(NOWHERE_URL, PAID)
+    await stripe.pay(2)
+    await backfill.sweep(process(first.candidate, version="2030-01-01.future"))
+    found = await rows.all()
+    assert [row["version_mismatch"] for row in found] == [True, True]
+    assert await rows.staged() == ["webhooks.version_unexpected", "webhook.backfilled"]
+    retried = {**orjson.loads(found[0]["body"]), "api_version": "2030-01-01.future"}
+    async with open_door(amqp_url=NOWHERE, api_version="2030-01-01.future") as door:
+        assert (await door.deliver(retried))[0] == 200
+    assert "security.event_body_changed" not in await rows.staged()
 
 
 async def test_of_two_processes_one_leads(stripe, step, rows, owner):

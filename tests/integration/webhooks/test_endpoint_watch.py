@@ -41,6 +41,16 @@ async def test_an_endpoint_that_is_gone_or_sends_too_little_is_noticed(stripe, o
         assert events.decode(gone.body).problems == ("missing",)
 
 
+async def test_an_endpoint_is_right_in_the_version_that_the_settings_expect(stripe, open_door, asking, heard):
+    url, version = "https://shop.example/webhooks/stripe", "2030-01-01.future"
+    await stripe.sends_to("https://shop.example")
+    async with open_door(**asking, endpoint_url=url, api_version=version):
+        (other,) = await heard.at_least(1, "webhook.endpoint_misconfigured")
+        assert events.decode(other.body).problems == ("other_version",)
+        await stripe.post("webhook_endpoints", **{"url": url, "api_version": version, "enabled_events[0]": "*"})
+        await heard.at_least(1, "webhook.endpoint_mended")
+
+
 async def test_what_stripe_does_not_say_changes_nothing(stripe, open_door, asking, heard, owner):
     url = "https://shop.example"
     await stripe.sends_to(url)
