@@ -23,9 +23,10 @@ async def on_order_shipped(conn: Connection, event: Event, *, terms: Terms) -> N
 
 async def on_order_refunded(conn: Connection, event: Event, *, terms: Terms) -> None:
     assert isinstance(event, OrderRefunded)
-    await actions.announce(conn, event, terms)
+    await actions.announce_refund(conn, event, terms)
 
 
 async def on_order_refund_failed(conn: Connection, event: Event, *, terms: Terms) -> None:
+    """Writes no letter, and so needs no terms; all consumers are called alike."""
     assert isinstance(event, OrderRefundFailed)
-    await actions.withdraw_refund(conn, event, terms)
+    await actions.withdraw_refund(conn, event)

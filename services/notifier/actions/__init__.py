@@ -10,7 +10,13 @@ A crash between claim and record leaves a lease that runs out: the outcome is th
 from services.notifier.actions.post import Claim, Post
 from services.notifier.actions.recording import give_up_lost, measure, record
 from services.notifier.actions.sending import claim_due, deliver
-from services.notifier.actions.writing import announce, announce_failure, announce_paid, withdraw_refund
+from services.notifier.actions.writing import (
+    announce,
+    announce_failure,
+    announce_paid,
+    announce_refund,
+    withdraw_refund,
+)
 
 __all__ = [
     "Claim",
@@ -18,6 +24,7 @@ __all__ = [
     "announce",
     "announce_failure",
     "announce_paid",
+    "announce_refund",
     "claim_due",
     "deliver",
     "give_up_lost",

@@ -33,10 +33,10 @@ async def claim_due(post: Post, limit: int) -> list[Claim]:
 
 async def _claim(conn: Connection, due: store.Due, settings: NotifierSettings) -> list[Claim]:
     letter = due.letter
-    state = domain.fate(letter, is_paid=due.is_paid, now=due.now)
+    untrue = domain.untrue(letter, is_paid=due.is_paid, refund_failed=due.refund_failed)
+    state = domain.fate(letter, untrue, due.now)
     if state is not State.SENDING:
-        reason = Reason.PAID if state is State.WITHDRAWN else letter.reason
-        await store.update_state(conn, letter.id, state, reason)
+        await store.update_state(conn, letter.id, state, untrue or letter.reason)
         if state is not State.UNKNOWN:  # that was counted and told when it happened
             LETTERS.labels(kind=letter.kind, outcome=state).inc()
         if state is State.EXPIRED:

@@ -25,22 +25,26 @@ async def announce_failure(conn: Connection, event: OrderPaymentFailed, terms: T
     await _write(conn, event, terms, untrue=Reason.PAID if is_paid else None)
 
 
-async def announce(conn: Connection, event: OrderShipped | OrderRefunded, terms: Terms) -> None:
-    """A mail about what can't become untrue by another payment."""
+async def announce(conn: Connection, event: OrderShipped, terms: Terms) -> None:
+    """A mail about what can't become untrue."""
     await _write(conn, event, terms)
 
 
-async def withdraw_refund(conn: Connection, event: OrderRefundFailed, terms: Terms) -> None:
+async def announce_refund(conn: Connection, event: OrderRefunded, terms: Terms) -> None:
+    """A mail about a refund, unless it is known to have failed. That may be heard right now: each try asks again."""
+    has_failed = await store.select_refund_failed(conn, event)
+    await _write(conn, event, terms, untrue=Reason.REFUND_FAILED if has_failed else None)
+
+
+async def withdraw_refund(conn: Connection, event: OrderRefundFailed) -> None:
     """No mail about a refund that failed, now or from an event that is still on its way; staff are told instead."""
-    # Written first: an event about the refund's success, handled right now, is waited for, and its letter then seen.
-    await _write(conn, event, terms, untrue=Reason.REFUND_FAILED)
-    refund_id = str(event.refund.refund_id)
-    withdrawn = await store.withdraw_refund_letter(conn, event.order.order_id, refund_id)
+    await store.insert_failed_refund(conn, event)
+    withdrawn = await store.withdraw_refund_letter(conn, event)
     LETTERS.labels(kind=Kind.ORDER_REFUNDED, outcome="withdrawn").inc(withdrawn)
 
 
 async def _write(conn: Connection, event: OrderEvent, terms: Terms, untrue: Reason | None = None) -> None:
-    """The letter about a fact, once. With `untrue` it only keeps a later event about that fact from being told."""
+    """The letter about a fact, once. With `untrue` it is only kept on record."""
     letter = domain.compose(event, uuid7(), terms, datetime.now(UTC), tracing.current_traceparent())
     if untrue is not None:
         letter = domain.withdrawn(letter, untrue)

@@ -18,6 +18,7 @@ from services.notifier.domain.letters import (
     recipient_sha,
     refund_told_as,
     too_late,
+    untrue,
     withdrawn,
 )
 from services.notifier.domain.replies import (
@@ -60,6 +61,7 @@ __all__ = [
     "recipient_sha",
     "refund_told_as",
     "too_late",
+    "untrue",
     "withdrawn",
     "without_addresses",
 ]

@@ -15,7 +15,6 @@ from shared.events import (
     OrderPaid,
     OrderPaymentFailed,
     OrderRefunded,
-    OrderRefundFailed,
     OrderShipped,
     ParcelFacts,
     RefundFacts,
@@ -151,9 +150,6 @@ def _fact(event: Event) -> tuple[Kind, str, OrderFacts, About]:
         case OrderRefunded(order=order, refund=refund):
             about = About(refund=refund, refunded_minor=event.refunded_minor)
             return Kind.ORDER_REFUNDED, str(refund.refund_id), order, about
-        case OrderRefundFailed(order=order, refund=refund):
-            # The same fact as the refund: what is withdrawn is the letter about it.
-            return Kind.ORDER_REFUNDED, str(refund.refund_id), order, About(refund=refund)
         case _:
             raise NoSuchLetter(f"no letter is written about {event.type}")
 
@@ -188,9 +184,18 @@ def message_id(kind: Kind, order: OrderFacts, fact_id: str, domain: str) -> str:
 # Sending it
 
 
-def fate(letter: Letter, *, is_paid: bool, now: datetime) -> State:
-    """What to do with a letter whose time has come: send it, unless it became untrue or too late meanwhile."""
+def untrue(letter: Letter, *, is_paid: bool, refund_failed: bool) -> Reason | None:
+    """Why a letter is no longer true, if it isn't: its order was paid after all, or its refund failed."""
     if letter.kind is Kind.PAYMENT_FAILED and is_paid:
+        return Reason.PAID
+    if letter.kind is Kind.ORDER_REFUNDED and refund_failed:
+        return Reason.REFUND_FAILED
+    return None
+
+
+def fate(letter: Letter, untrue: Reason | None, now: datetime) -> State:
+    """What to do with a letter whose time has come: send it, unless it became untrue or too late meanwhile."""
+    if untrue is not None:
         return State.WITHDRAWN
     return too_late(letter) if letter.expires_at <= now else State.SENDING
 

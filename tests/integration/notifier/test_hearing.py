@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from services.notifier import consumers, jobs, store
+from services.notifier import actions, consumers, jobs, store
 from services.notifier.domain import State
 from shared import inbox
 from shared.ids import uuid7
@@ -155,9 +155,10 @@ async def test_row_level_security_is_forced_and_the_auditor_reads_everything(pos
     await hear(post, order_paid())
     rows = await owner.fetch(
         "SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class "
-        "WHERE relnamespace = 'notifier'::regnamespace AND relname IN ('letters', 'attempts', 'paid_orders')"
+        "WHERE relnamespace = 'notifier'::regnamespace AND "
+        "relname IN ('letters', 'attempts', 'paid_orders', 'failed_refunds')"
     )
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert all(row["relrowsecurity"] and row["relforcerowsecurity"] for row in rows)
     auditor = await asyncpg.connect(clean.auditor_url)
     try:
@@ -206,5 +207,24 @@ async def test_success_and_failure_of_a_refund_at_the_same_instant(post, smtp, o
     for _ in range(5):
         refunded = order_refunded()
         await asyncio.gather(hear(post, refunded), hear(post, refund_failed(refunded)))
+    await jobs.send_due(post)
     assert await states(owner) == {"order_refunded": "withdrawn"}
     assert await owner.fetchval("SELECT count(*) FROM notifier.letters WHERE state <> 'withdrawn'") == 0
+    assert smtp.mailbox.all() == []
+
+
+async def test_a_refund_that_fails_while_its_mail_is_tried_is_not_told_later(post, smtp, owner):
+    smtp.faults.order("storage_full")
+    refunded = order_refunded()
+    await hear(post, refunded)
+    (claim,) = await actions.claim_due(post, 1)
+    await hear(post, refund_failed(refunded))
+    await actions.deliver(post, claim)
+    assert await states(owner) == {"order_refunded": "pending"}
+
+    await make_due(owner)
+    await jobs.send_due(post)
+
+    assert await states(owner) == {"order_refunded": "withdrawn"}
+    assert (await only_letter(owner))["reason"] == "refund_failed"
+    assert smtp.mailbox.all() == []

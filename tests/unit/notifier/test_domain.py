@@ -105,6 +105,7 @@ def test_jitter_never_makes_us_come_earlier_than_asked(jitter):
 
 CONFIRMATION = replace(a_letter(), state=State.SENDING, attempts=1)
 FAILURE = replace(a_letter(payment_failed()), state=State.SENDING, attempts=1)
+REFUND = replace(a_letter(order_refunded()), state=State.SENDING, attempts=1)
 LOST = Outcome(Result.UNKNOWN, Reason.REPLY_LOST)
 HELD = Outcome(Result.UNKNOWN, Reason.JOURNALLED)
 
@@ -134,7 +135,7 @@ def test_a_letter_moves_by_the_outcome_its_kind_and_its_past(letter, outcome, st
 
 
 @pytest.mark.parametrize(
-    ("kind", "is_paid", "is_late", "fate"),
+    ("kind", "has_changed", "is_late", "fate"),
     [
         ("order_confirmation", True, False, "sending"),
         ("order_confirmation", True, True, "expired"),
@@ -142,14 +143,24 @@ def test_a_letter_moves_by_the_outcome_its_kind_and_its_past(letter, outcome, st
         ("payment_failed", True, False, "withdrawn"),
         ("payment_failed", True, True, "withdrawn"),
         ("payment_failed", False, True, "expired"),
+        ("order_refunded", False, False, "sending"),
+        ("order_refunded", True, False, "withdrawn"),
         ("order_confirmation that may have arrived", True, True, "unknown"),
     ],
 )
-def test_a_letter_goes_only_while_it_is_true_and_in_time(kind, is_paid, is_late, fate):
-    letter = FAILURE if kind == "payment_failed" else CONFIRMATION
+def test_a_letter_goes_only_while_it_is_true_and_in_time(kind, has_changed, is_late, fate):
+    letter = {"payment_failed": FAILURE, "order_refunded": REFUND}.get(kind, CONFIRMATION)
     letter = replace(letter, unknowns=1) if "may have arrived" in kind else letter
     now = letter.expires_at if is_late else NOON
-    assert domain.fate(letter, is_paid=is_paid, now=now) == fate
+    untrue = domain.untrue(letter, is_paid=has_changed, refund_failed=has_changed)
+    assert domain.fate(letter, untrue, now) == fate
+
+
+def test_a_letter_is_made_untrue_only_by_what_it_is_about():
+    assert domain.untrue(FAILURE, is_paid=False, refund_failed=True) is None
+    assert domain.untrue(REFUND, is_paid=True, refund_failed=False) is None
+    assert domain.untrue(FAILURE, is_paid=True, refund_failed=True) is Reason.PAID
+    assert domain.untrue(REFUND, is_paid=True, refund_failed=True) is Reason.REFUND_FAILED
 
 
 def test_kinds_expire_after_their_own_time():

@@ -1,17 +1,13 @@
-"""The notifier's rows: letters, attempts, paid orders."""
+"""Letters, and the attempts to send them."""
 
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-import asyncpg
-import orjson
-
-from services.notifier.domain import About, Kind, Letter, Move, Outcome, Reason, State, recipient_sha
+from services.notifier.domain import Letter, Move, Outcome, Reason, State, recipient_sha
+from services.notifier.store.rows import as_letter, facts_of
 from shared.db import Connection
-from shared.events import OrderFacts, OrderPaid, ParcelFacts, RefundFacts
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +18,7 @@ class Due:
 
     letter: Letter
     is_paid: bool
+    refund_failed: bool
     now: datetime
 
 
@@ -36,13 +33,14 @@ class Lost:
 
 async def insert_letter(conn: Connection, letter: Letter) -> bool:
     """False if there is a letter about this fact already."""
+    # No constraint is named: of two at the same instant, the second would fail on the Message-ID's, which it has too.
     status = await conn.execute(
         """
         INSERT INTO letters (id, kind, order_id, fact_id, recipient, recipient_sha, event_id, facts, locale, currency,
                              message_id, date_header, state, reason, due_at, expires_at, traceparent, settled_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
                 CASE WHEN $13 = 'pending' THEN NULL ELSE clock_timestamp() END)
-        ON CONFLICT ON CONSTRAINT letters_one_per_fact DO NOTHING
+        ON CONFLICT DO NOTHING
         """,
         letter.id,
         letter.kind,
@@ -51,7 +49,7 @@ async def insert_letter(conn: Connection, letter: Letter) -> bool:
         letter.order.email,
         recipient_sha(letter.order.email),
         letter.event_id,
-        _facts(letter),
+        facts_of(letter),
         letter.order.locale,
         letter.order.currency,
         letter.message_id,
@@ -65,50 +63,14 @@ async def insert_letter(conn: Connection, letter: Letter) -> bool:
     return status == "INSERT 0 1"
 
 
-async def insert_paid_order(conn: Connection, event: OrderPaid) -> None:
-    await conn.execute(
-        "INSERT INTO paid_orders (order_id, event_id, paid_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        event.order.order_id,
-        event.id,
-        event.occurred_at,
-    )
-
-
-async def select_is_paid(conn: Connection, order_id: UUID) -> bool:
-    return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM paid_orders WHERE order_id = $1)", order_id))
-
-
-async def withdraw_failure_letters(conn: Connection, order_id: UUID) -> int:
-    """Those that still wait; one that is being sent right now can't be called back."""
-    status = await conn.execute(
-        """
-        UPDATE letters SET state = 'withdrawn', reason = 'paid', due_at = NULL, settled_at = clock_timestamp()
-        WHERE order_id = $1 AND kind = 'payment_failed' AND state = 'pending'
-        """,
-        order_id,
-    )
-    return int(status.split()[-1])
-
-
-async def withdraw_refund_letter(conn: Connection, order_id: UUID, refund_id: str) -> int:
-    """The letter about a refund, if it still waits."""
-    status = await conn.execute(
-        """
-        UPDATE letters SET state = 'withdrawn', reason = 'refund_failed', due_at = NULL, settled_at = clock_timestamp()
-        WHERE order_id = $1 AND kind = 'order_refunded' AND fact_id = $2 AND state = 'pending'
-        """,
-        order_id,
-        refund_id,
-    )
-    return int(status.split()[-1])
-
-
 async def select_due_for_update(conn: Connection, limit: int) -> list[Due]:
-    """Letters to be sent now that no other transaction holds. Which of them are paid is read under the lock."""
+    """Letters to be sent now that no other transaction holds. What makes them untrue is read under the lock."""
     rows = await conn.fetch(
         """
         SELECT letters.*, now() AS now,
-               EXISTS (SELECT FROM paid_orders WHERE paid_orders.order_id = letters.order_id) AS is_paid
+               EXISTS (SELECT FROM paid_orders WHERE paid_orders.order_id = letters.order_id) AS is_paid,
+               EXISTS (SELECT FROM failed_refunds AS failed WHERE failed.order_id = letters.order_id
+                       AND failed.refund_id::text = letters.fact_id) AS refund_failed
         FROM letters WHERE due_at <= now() AND state IN ('pending', 'unknown')
         ORDER BY due_at LIMIT $1 FOR UPDATE OF letters SKIP LOCKED
         """,
@@ -117,7 +79,7 @@ async def select_due_for_update(conn: Connection, limit: int) -> list[Due]:
     found = []
     for row in rows:
         try:
-            found.append(Due(_letter(row), row["is_paid"], row["now"]))
+            found.append(Due(as_letter(row), row["is_paid"], row["refund_failed"], row["now"]))
         except (ValueError, KeyError, TypeError):
             # One row that can't be read must not hold up all others: it rests, and the log calls for help.
             log.exception("letter unreadable", extra={"letter_id": str(row["id"])})
@@ -189,7 +151,7 @@ async def select_attempted_for_update(conn: Connection, letter: Letter) -> Lette
     row = await conn.fetchrow(
         "SELECT * FROM letters WHERE id = $1 AND attempts = $2 FOR UPDATE", letter.id, letter.attempts
     )
-    return None if row is None else _letter(row)
+    return None if row is None else as_letter(row)
 
 
 async def update_move(conn: Connection, letter: Letter, move: Move, reason: Reason | None, unknowns: int) -> None:
@@ -216,7 +178,7 @@ async def select_lost_for_update(conn: Connection, limit: int) -> list[Lost]:
         """,
         limit,
     )
-    return [Lost(_letter(row), row["attempt_id"], row["now"]) for row in rows]
+    return [Lost(as_letter(row), row["attempt_id"], row["now"]) for row in rows]
 
 
 async def select_waiting(conn: Connection) -> dict[tuple[str, str], tuple[int, float]]:
@@ -229,51 +191,3 @@ async def select_waiting(conn: Connection) -> dict[tuple[str, str], tuple[int, f
         """
     )
     return {(row["kind"], row["state"]): (row["letters"], row["overdue_s"]) for row in rows}
-
-
-def _facts(letter: Letter) -> str:
-    about = letter.about
-    fields = {
-        "order": letter.order.model_dump(mode="json"),
-        "category": about.category,
-        "reserved_until": about.reserved_until,
-        "parcel": about.parcel.model_dump(mode="json") if about.parcel else None,
-        "is_part": about.is_part,
-        "refund": about.refund.model_dump(mode="json") if about.refund else None,
-        "refunded_minor": about.refunded_minor,
-    }
-    return orjson.dumps(fields).decode()
-
-
-def _letter(row: asyncpg.Record) -> Letter:
-    facts = orjson.loads(row["facts"])
-    return Letter(
-        id=row["id"],
-        kind=Kind(row["kind"]),
-        fact_id=row["fact_id"],
-        event_id=row["event_id"],
-        order=OrderFacts.model_validate(facts["order"]),
-        about=_about(facts),
-        message_id=row["message_id"],
-        date=row["date_header"],
-        state=State(row["state"]),
-        due_at=row["due_at"],
-        expires_at=row["expires_at"],
-        traceparent=row["traceparent"],
-        reason=Reason(row["reason"]) if row["reason"] else None,
-        attempts=row["attempts"],
-        unknowns=row["unknowns"],
-    )
-
-
-def _about(facts: dict[str, Any]) -> About:
-    """What a letter is about. One that an earlier version wrote has fewer fields."""
-    until, parcel, refund = (facts.get(name) for name in ("reserved_until", "parcel", "refund"))
-    return About(
-        category=facts.get("category"),
-        reserved_until=datetime.fromisoformat(until) if until else None,
-        parcel=ParcelFacts.model_validate(parcel) if parcel else None,
-        is_part=facts.get("is_part", False),
-        refund=RefundFacts.model_validate(refund) if refund else None,
-        refunded_minor=facts.get("refunded_minor", 0),
-    )

@@ -1,0 +1,45 @@
+"""The notifier's rows: letters, attempts, paid orders, failed refunds."""
+
+from services.notifier.store.facts import (
+    insert_failed_refund,
+    insert_paid_order,
+    select_is_paid,
+    select_refund_failed,
+    withdraw_failure_letters,
+    withdraw_refund_letter,
+)
+from services.notifier.store.letters import (
+    Due,
+    Lost,
+    end_attempt,
+    insert_attempt,
+    insert_letter,
+    select_attempted_for_update,
+    select_due_for_update,
+    select_lost_for_update,
+    select_waiting,
+    update_move,
+    update_state,
+    update_to_sending,
+)
+
+__all__ = [
+    "Due",
+    "Lost",
+    "end_attempt",
+    "insert_attempt",
+    "insert_failed_refund",
+    "insert_letter",
+    "insert_paid_order",
+    "select_attempted_for_update",
+    "select_due_for_update",
+    "select_is_paid",
+    "select_lost_for_update",
+    "select_refund_failed",
+    "select_waiting",
+    "update_move",
+    "update_state",
+    "update_to_sending",
+    "withdraw_failure_letters",
+    "withdraw_refund_letter",
+]
