@@ -12,6 +12,7 @@ from aiohttp import ClientSession, TraceConfig
 from shared import metrics, tracing
 
 LONGEST_CONNECT_S = 5.0
+DENIED = frozenset({401, 403})
 
 
 class RedirectRefused(aiohttp.ClientError):
@@ -87,7 +88,9 @@ class _Watch:
         context.call.span.set_attribute("http.response.status_code", status)
         if status >= 400:
             context.call.span.set_attribute("error.type", str(status))
-        self._close(context.call, params.method, f"{status // 100}xx", None)
+        # That our key is not taken is about us, and not about what was asked.
+        outcome = "denied" if status in DENIED else f"{status // 100}xx"
+        self._close(context.call, params.method, outcome, None)
 
     async def _fail(
         self, _: ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams

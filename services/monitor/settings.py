@@ -40,6 +40,9 @@ class MonitorSettings(ServiceSettings):
     security_window_s: float = Field(default=900.0, gt=0, description="quiet for so long: a security incident is over")
     dispute_urgent_s: float = Field(default=259_200.0, gt=0, description="a dispute due within that is critical")
     reconciliation_overdue_s: float = Field(default=14_400.0, gt=0, description="several times checkout's idle pause")
+    failing_within_s: float = Field(default=600.0, ge=60, le=900, description="of this answers and calls are judged")
+    failing_floor: int = Field(default=5, ge=1, description="fewer failed answers or calls never raise an incident")
+    mail_overdue_s: float = Field(default=600.0, gt=0, description="a due mail to a customer may wait for so long")
     clear_for_s: float = Field(default=15.0, gt=0, description="well for so long: resolved; several times evaluate_s")
     between_updates_s: float = Field(default=60.0, ge=0)
     reopen_within_s: float = Field(default=900.0, ge=0, description="back so soon: the same incident, reopened")
@@ -118,6 +121,9 @@ class MonitorSettings(ServiceSettings):
             refund_patience=timedelta(seconds=self.refund_patience_s),
             security_window=timedelta(seconds=self.security_window_s),
             dispute_urgent=timedelta(seconds=self.dispute_urgent_s),
+            failing_within=timedelta(seconds=self.failing_within_s),
+            failing_floor=self.failing_floor,
+            mail_overdue_after=timedelta(seconds=self.mail_overdue_s),
             reconciliation_overdue=timedelta(seconds=self.reconciliation_overdue_s),
         )
 

@@ -18,7 +18,7 @@ HTTP_REFUSED = counter("http_refused_total", "Requests refused before their hand
 
 HTTP_CLIENT_REQUESTS = counter(
     "http_client_requests_total",
-    "Calls to others: a status class, or how it failed.",
+    "Calls to others: a status class, denied (401, 403), or how it failed.",
     ("peer", "method", "outcome"),
 )
 HTTP_CLIENT_SECONDS = histogram(

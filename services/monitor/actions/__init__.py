@@ -2,8 +2,9 @@
 
 from services.monitor.actions.auditing import check_invariants
 from services.monitor.actions.desk import Desk
-from services.monitor.actions.evaluating import evaluate, gather, make
+from services.monitor.actions.evaluating import evaluate, make
 from services.monitor.actions.exposing import expose
+from services.monitor.actions.gathering import gather
 from services.monitor.actions.hearing import hear, look, note_event
 from services.monitor.actions.probing import probe
 from services.monitor.actions.status import read_status

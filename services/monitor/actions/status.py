@@ -48,7 +48,7 @@ async def read_status(desk: Desk) -> StatusView:
     sightings = desk.sightings
     stored = await _read_stored(desk)
     services = _services(desk, now)
-    answered = sightings.requests.recent(now)
+    answered = sightings.requests.all(now)
     return StatusView(
         at=now,
         window_s=WINDOW.total_seconds(),

@@ -47,6 +47,29 @@ class Payments:
 
 
 @dataclass(frozen=True)
+class Tries:
+    """What was tried lately, and how much of it failed."""
+
+    total: int
+    failed: int
+
+    def mostly_failed(self, floor: int) -> bool | None:
+        """None where it can't be told: too few tries, or neither most failed nor hardly any."""
+        if self.failed >= floor and 2 * self.failed >= self.total:
+            return True
+        return False if self.total and 4 * self.failed <= self.total else None
+
+
+@dataclass(frozen=True)
+class MailEnds:
+    """How many letters of the window came to which end."""
+
+    accepted: int = 0
+    refused: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True)
 class Probe:
     """What a service's /readyz said when we asked it directly."""
 
@@ -127,6 +150,13 @@ class Facts:
     sender_list_failing_s: float | None = None  # for how long webhooks could not refresh Stripe's list of addresses
     circuits: Mapping[str, float] = field(default_factory=dict)  # service -> breaker before Stripe: 0 is closed
     reconciliation: Reconciliation | None = None
+    answers: Mapping[str, Mapping[str, Tries]] = field(default_factory=dict)  # service -> route -> answers, failed: 5xx
+    calls: Mapping[str, Tries] = field(
+        default_factory=dict
+    )  # service -> requests to Stripe, failed: our key is refused
+    mail_overdue_s: float | None = None  # for how long the oldest due letter to a customer has been due
+    mail_tries: Tries | None = None  # to send one, of the last hour
+    mail_ends: MailEnds | None = None
     broken: Mapping[str, str] | None = None  # invariant -> what breaks it
 
 
@@ -148,3 +178,9 @@ class Limits:
     security_window: timedelta = timedelta(minutes=15)
     reconciliation_overdue: timedelta = timedelta(hours=4)
     sender_list_failing_after: timedelta = timedelta(hours=6)
+    failing_within: timedelta = timedelta(minutes=10)  # of this answers and calls are judged
+    failing_floor: int = 5
+    mail_overdue_after: timedelta = timedelta(minutes=10)
+    mail_window: timedelta = timedelta(hours=6)
+    mail_lost_floor: int = 3
+    mail_lost_share: float = 0.1  # some addresses are mistyped in every shop

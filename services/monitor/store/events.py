@@ -4,7 +4,7 @@ from dataclasses import fields
 from datetime import timedelta
 
 from services.monitor.domain.events import SeenEvent
-from services.monitor.domain.facts import Payments
+from services.monitor.domain.facts import MailEnds, Payments
 from services.monitor.domain.security import Alarm
 from shared.db import Connection
 
@@ -63,6 +63,19 @@ async def select_alarms(conn: Connection, window: timedelta) -> dict[str, Alarm]
         window,
     )
     return {row["type"]: Alarm(**row) for row in rows}
+
+
+async def count_mail_ends(conn: Connection, window: timedelta) -> MailEnds:
+    """Letters to customers by their end, as the notifier told it; the window is one of our own clock."""
+    rows = await conn.fetch(
+        """
+        SELECT type, count(*) AS letters FROM seen_events
+        WHERE type IN ('mail.accepted', 'mail.refused', 'mail.unknown') AND seen_at > now() - $1::interval
+        GROUP BY type
+        """,
+        window,
+    )
+    return MailEnds(**{row["type"].removeprefix("mail."): row["letters"] for row in rows})
 
 
 async def count_failures(conn: Connection, window: timedelta) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -12,7 +13,8 @@ from services.monitor.actions.evaluating import Context, judge
 from services.monitor.domain.incidents import Open, Patience, plan
 from services.monitor.domain.rules import NO_DATA, Alert, Rule, Severity, Verdict
 from services.monitor.store import incidents as store
-from shared.events import SecurityBadSignatures
+from shared.events import MailAccepted, MailRefused, SecurityBadSignatures
+from shared.metrics import Family, Sample, Snapshot
 from tests.unit.monitor.builders import a_snapshot
 
 ALERT = Alert("service_silent", "checkout", Severity.CRITICAL, "checkout has not been heard")
@@ -305,6 +307,59 @@ async def test_a_security_event_that_was_long_on_its_way_opens_an_incident_all_t
     await actions.evaluate(desk)
 
     assert [each["rule"] for each in await incidents(owner)] == ["security_bad_signatures"]
+
+
+async def test_mails_that_are_refused_one_after_the_other_open_an_incident(desk, owner):
+    for number in range(4):
+        letter = {"letter_id": uuid4(), "order_id": uuid4(), "kind": "order_confirmation", "message_id": f"<{number}>"}
+        event = MailAccepted(**letter) if number == 0 else MailRefused(**letter, reply="550 5.7.1 not from you")
+        async with desk.pool.worker() as conn:
+            await actions.note_event(conn, event)
+    await actions.evaluate(desk)
+
+    (incident,) = await incidents(owner)
+    assert (incident["rule"], incident["subject"], incident["severity"]) == ("mail_lost", "refused", "critical")
+    assert "3 of 4 mails" in incident["summary"]
+
+
+def a_counter(name: str, **labels: str) -> Family:
+    sample = Sample(name=f"{name}_total", labels=labels, value=12)
+    return Family(name=name, type="counter", doc="", samples=(sample,))
+
+
+@pytest.mark.parametrize(
+    ("service", "family", "rule"),
+    [
+        (
+            "checkout",
+            a_counter("http_requests", route="/v1/orders", method="POST", status_class="5xx"),
+            ("answers_failing", "checkout POST /v1/orders"),
+        ),
+        (
+            "checkout",
+            a_counter("http_client_requests", peer="stripe", method="POST", outcome="denied"),
+            ("stripe_denies", "checkout"),
+        ),
+        (
+            "notifier",
+            a_counter("notifier_letters", kind="order_confirmation", outcome="deferred"),
+            ("mail_failing", "customers"),
+        ),
+        (
+            "notifier",
+            a_snapshot(notifier_letters_overdue_seconds=700).families[-1],
+            ("mail_overdue", "customers"),
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+async def test_figures_of_a_process_that_fails_open_an_incident(desk, owner, service, family, rule):
+    now = datetime.now(UTC)
+    started = a_snapshot(started_at=now.timestamp()).families[-1]
+    desk.sightings.hear(service, "host:1", Snapshot(taken_at=0, families=(started, family)), now)
+    await actions.evaluate(desk)
+
+    assert [(each["rule"], each["subject"]) for each in await incidents(owner)] == [rule]
 
 
 async def test_the_request_role_may_read_and_change_nothing(pool):

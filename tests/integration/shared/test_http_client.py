@@ -19,6 +19,8 @@ async def answer(request: web.Request) -> web.Response:
         raise web.HTTPFound("/elsewhere")
     if request.path == "/broken":
         return web.Response(status=500)
+    if request.path == "/locked":
+        return web.Response(status=401)
     return web.json_response({"traceparent": request.headers.get("traceparent")}, headers={"Set-Cookie": "a=b"})
 
 
@@ -49,6 +51,7 @@ def count(outcome: str) -> float:
     [
         ("/", "2xx", None),
         ("/broken", "5xx", None),
+        ("/locked", "denied", None),
         ("/slow", "timeout", TimeoutError),
         ("/moved", "redirect", http_client.RedirectRefused),
     ],

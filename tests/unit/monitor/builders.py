@@ -9,10 +9,12 @@ from services.monitor.domain.facts import (
     Endpoint,
     Facts,
     Limits,
+    MailEnds,
     Payments,
     Reconciliation,
     ShortStock,
     SigningSecrets,
+    Tries,
 )
 from services.monitor.domain.incidents import Incident
 from services.monitor.domain.rules import Severity
@@ -31,7 +33,7 @@ def facts(**changes: Any) -> Facts:
     given: dict[str, Any] = {
         "now": NOON,
         "broker": Broker(is_connected=True, since=ago(3600)),
-        "heard": {"checkout": ago(1), "webhooks": ago(1)},
+        "heard": {"checkout": ago(1), "webhooks": ago(1), "notifier": ago(1)},
         "payments": Payments(paid=20, failed=0),
         "dead_letters": {"checkout.on_mail": 0},
         "stock": ShortStock(),
@@ -42,6 +44,11 @@ def facts(**changes: Any) -> Facts:
         "signing_secrets": SigningSecrets(are_missing=False, has_file_problem=False, expiring_s={}),
         "sender_list_failing_s": 0.0,
         "circuits": {"checkout": 0.0, "webhooks": 0.0},
+        "answers": {"checkout": {"POST /v1/orders": Tries(20, 0)}},
+        "calls": {"checkout": Tries(40, 0), "webhooks": Tries(2, 0)},
+        "mail_overdue_s": 0.0,
+        "mail_tries": Tries(20, 0),
+        "mail_ends": MailEnds(accepted=100),
         "reconciliation": Reconciliation({"no_order": 0.0}, timedelta(minutes=5)),
         "broken": {},
     }

@@ -1,65 +1,12 @@
-"""The monitor's memory: heartbeats, requests of the last minutes, gauges."""
+"""The monitor's memory: heartbeats, gauges, whether it can hear."""
 
 from datetime import timedelta
 
 import pytest
 
 from services.monitor.domain.probes import read_probe
-from services.monitor.domain.sightings import WINDOW, Requests, Sightings
+from services.monitor.domain.sightings import Sightings
 from tests.unit.monitor.builders import NOON, a_snapshot, ago
-
-CHECKOUT = ("checkout", "host:1")
-OLD, YOUNG = 0.0, NOON.timestamp() + 5
-
-
-def counted(*totals: int, started_at: float = OLD) -> int:
-    requests = Requests(started_at=NOON)
-    for total in totals:
-        requests.note(CHECKOUT, a_snapshot(total, started_at=started_at), NOON)
-    return requests.recent(NOON).get("2xx", 0)
-
-
-@pytest.mark.parametrize(
-    ("totals", "started_at", "expected"),
-    [
-        ((1000,), OLD, 0),
-        ((1000, 1007), OLD, 7),
-        ((1000, 1007, 1007), OLD, 7),
-        ((3,), YOUNG, 3),
-        ((3, 10), YOUNG, 10),
-    ],
-    ids=["what was before us", "grown", "unchanged", "younger than we", "younger and grown"],
-)
-def test_requests_are_counted_from_when_we_began_to_look(totals, started_at, expected):
-    assert counted(*totals, started_at=started_at) == expected
-
-
-def test_a_count_that_went_back_adds_nothing():
-    assert counted(1000, 5) == 0
-
-
-@pytest.mark.parametrize("route", ["/readyz", "/healthz", "/metrics", "/live"])
-def test_what_machines_ask_all_the_time_is_not_counted(route):
-    requests = Requests(started_at=NOON)
-    requests.note(CHECKOUT, a_snapshot(50, started_at=YOUNG, route=route), NOON)
-
-    assert requests.recent(NOON) == {}
-
-
-@pytest.mark.parametrize("value", [float("inf"), float("nan")])
-def test_a_count_that_is_none_is_left_out(value):
-    requests = Requests(started_at=NOON)
-    requests.note(CHECKOUT, a_snapshot(value, started_at=YOUNG), NOON)
-
-    assert requests.recent(NOON) == {}
-
-
-def test_requests_leave_the_window():
-    requests = Requests(started_at=NOON)
-    requests.note(CHECKOUT, a_snapshot(50, started_at=YOUNG), NOON)
-
-    assert requests.recent(NOON + timedelta(minutes=10)) == {"2xx": 50}
-    assert requests.recent(NOON + WINDOW + timedelta(minutes=1)) == {}
 
 
 def test_a_snapshot_is_a_heartbeat():

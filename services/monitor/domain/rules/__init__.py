@@ -4,11 +4,11 @@ A rule that lacks its data says so (`unknown`): that neither opens nor resolves 
 function in one of these files and add it to RULES; CONTRIBUTING.md lists the rest.
 """
 
-from services.monitor.domain.rules import disputes, orders, security
+from services.monitor.domain.rules import answers, disputes, mail, orders, security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
 from services.monitor.domain.rules.reconciliation import reconciliation_finding, reconciliation_overdue
 from services.monitor.domain.rules.shop import invariant_broken, payment_success_low, stock_short
-from services.monitor.domain.rules.stripe import stripe_circuit
+from services.monitor.domain.rules.stripe import stripe_circuit, stripe_denies
 from services.monitor.domain.rules.verdict import EVERYTHING, NO_DATA, Alert, Rule, Severity, Verdict, clock
 from services.monitor.domain.rules.webhooks import sender_list, signing_secrets, webhook_endpoint, webhooks_silent
 
@@ -34,6 +34,7 @@ __all__ = [
     "signing_secrets",
     "stock_short",
     "stripe_circuit",
+    "stripe_denies",
     "webhook_endpoint",
     "webhooks_silent",
 ]
@@ -87,6 +88,14 @@ RULES = (
         "their baskets; Stripe is tried again by itself, and this ends when it answers.",
     ),
     Rule(
+        "stripe_denies",
+        "Stripe refuses our key",
+        stripe_denies,
+        "See under API keys in Stripe's Dashboard whether the key was rolled, has expired or lacks a right, set "
+        "CHECKOUT_STRIPE_SECRET_KEY or WEBHOOKS_STRIPE_SECRET_KEY, and restart the service. If none of you rolled it, "
+        "somebody else may have it.",
+    ),
+    Rule(
         "webhooks_silent",
         "Stripe's events stay away",
         webhooks_silent,
@@ -135,6 +144,8 @@ RULES = (
         "Run services/monitor/invariants/<name>.sql as the auditor: each row is one thing that is wrong. "
         "Correct nothing by hand before it is clear how it came about.",
     ),
+    *answers.RULES,
+    *mail.RULES,
     *orders.RULES,
     *disputes.RULES,
     *security.RULES,
