@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 # What aio-pika and the layers below it raise when the broker goes away.
 BROKER_AWAY = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.TimeoutError)
 
-LONGEST_PAUSE_S = 3.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
+# A broker that takes longer to let us in, or to declare everything, is tried anew: it may have gone silent meanwhile.
+CONNECT_S, SET_UP_S = 10.0, 30.0
 
 Snapshots = Callable[[bytes, Mapping[str, object]], None]
 
@@ -102,22 +104,23 @@ class Bus:
             return
         exchange = await self._channel.get_exchange(topology.METRICS_EXCHANGE, ensure=False)
         message = aio_pika.Message(body, headers={"service": service, "instance": instance}, expiration=60)
-        with contextlib.suppress(*BROKER_AWAY):
+        with contextlib.suppress(*BROKER_AWAY), tasks.only_our_cancels():
             await exchange.publish(message, routing_key="", mandatory=False, timeout=CONFIRM_TIMEOUT_S)
 
     async def dead_letters(self) -> dict[str, int]:
         """How many messages lie in each queue's dead letters. Raises Unavailable when the broker can't say."""
         if self._channel is None or not self.is_connected:
             raise Unavailable("the message broker is away")
-        counts = {}
         try:
-            for queue in self._options.queues:
-                name = topology.dead_queue(queue)
-                dead = await self._channel.declare_queue(name, passive=True, timeout=CONFIRM_TIMEOUT_S)
-                counts[queue] = dead.declaration_result.message_count or 0
+            with tasks.only_our_cancels():
+                return {queue: await self._count_dead(self._channel, queue) for queue in self._options.queues}
         except BROKER_AWAY as error:
             raise Unavailable("the message broker went away") from error
-        return counts
+
+    async def _count_dead(self, channel: AbstractChannel, queue: str) -> int:
+        name = topology.dead_queue(queue)
+        dead = await channel.declare_queue(name, passive=True, timeout=CONFIRM_TIMEOUT_S)
+        return dead.declaration_result.message_count or 0
 
     async def redrive(self, queue: str, limit: int) -> int:
         """Puts up to `limit` dead letters of a queue back into it, as if they had never failed; answers how many.
@@ -153,27 +156,33 @@ class Bus:
         target = (
             await self._channel.get_exchange(exchange, ensure=False) if exchange else self._channel.default_exchange
         )
-        await target.publish(copy, routing_key=key, mandatory=True, timeout=CONFIRM_TIMEOUT_S)
+        with tasks.only_our_cancels():
+            await target.publish(copy, routing_key=key, mandatory=True, timeout=CONFIRM_TIMEOUT_S)
 
     # Staying connected
 
     async def stay_connected(self) -> None:
         """Connects, and connects again whenever anything was lost, until cancelled."""
-        pause = 0.1
+        pause = SHORTEST_PAUSE_S
         while True:
             try:
-                async with await aio_pika.connect(self._url, timeout=10) as connection:
-                    await self._set_up(connection)
-                    pause = 0.1
-                    await self._lost.wait()
+                with tasks.only_our_cancels():
+                    async with await aio_pika.connect(self._url, timeout=CONNECT_S) as connection:
+                        async with asyncio.timeout(SET_UP_S):
+                            await self._set_up(connection)
+                        pause = SHORTEST_PAUSE_S
+                        await self._lost.wait()
+                continue
             except BROKER_AWAY as error:
                 log.warning("broker away", extra={"reason": f"{type(error).__name__}: {error}"})
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+            except Exception:
+                log.exception("connection to the broker failed")
             finally:
                 self._connected.clear()
                 metrics.BUS_CONNECTED.set(0)
                 self._channel = self._publisher = None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _set_up(self, connection: AbstractConnection) -> None:
         self._lost.clear()

@@ -46,18 +46,24 @@ class Pool:
             yield conn
 
     async def is_reachable(self) -> bool:
-        """Whether a statement can be run right now, for /readyz."""
+        """Whether something can be written right now, for /readyz."""
+        writable = "SELECT current_setting('transaction_read_only') = 'off'"
         try:
-            return bool(await self._connections.fetchval("SELECT true", timeout=2.0))
+            return bool(await self._connections.fetchval(writable, timeout=2.0))
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
 
     @contextlib.asynccontextmanager
     async def _transaction(self, take_role: str) -> AsyncIterator[Connection]:
         with tracing.span("transaction", **{"db.system.name": "postgresql"}):
-            async with self._connections.acquire() as conn, conn.transaction():
-                await conn.execute(take_role)
-                yield conn
+            async with self._connections.acquire() as conn:
+                try:
+                    async with conn.transaction():
+                        await conn.execute(take_role)
+                        yield conn
+                except asyncpg.ReadOnlySQLTransactionError:
+                    conn.terminate()  # at its other end may be what was the primary until a failover
+                    raise
 
 
 @contextlib.asynccontextmanager
@@ -132,6 +138,7 @@ def is_database_away(error: BaseException) -> bool:
         asyncpg.InterfaceError,  # closed under our hands
         asyncpg.OperatorInterventionError,  # class 57: shut down, crashed, still starting, cancelled
         asyncpg.InsufficientResourcesError,  # class 53: too many connections, disk full
+        asyncpg.ReadOnlySQLTransactionError,  # a standby since a failover; a provider whose disk is nearly full
         asyncpg.InternalClientError,  # the connection broke in the middle of an answer
     )
     return isinstance(error, away)

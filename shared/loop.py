@@ -23,7 +23,8 @@ async def forever(name: str, job: Job, rest_s: float, stop: asyncio.Event) -> No
     failures = 0
     while not stop.is_set():
         try:
-            done = await job()
+            with tasks.only_our_cancels():
+                done = await job()
         except Exception:
             failures += 1
             metrics.JOB_RUNS.labels(job=name, outcome="failed").inc()

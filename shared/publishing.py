@@ -20,7 +20,7 @@ from pamqp import commands
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
-from shared import metrics
+from shared import metrics, tasks
 from shared.errors import Unavailable
 from shared.turns import in_turns
 
@@ -72,7 +72,8 @@ class Publisher:
             for batch in _batches(distinct):
                 try:
                     async with asyncio.timeout(timeout_s):
-                        refused |= await self._publish(batch)
+                        with tasks.only_our_cancels():
+                            refused |= await self._publish(batch)
                 except Exception as error:
                     raise Unavailable("the message broker went away while publishing") from error
         metrics.BUS_PUBLISHED.labels(outcome="confirmed").inc(len(distinct) - len(refused))

@@ -1,6 +1,8 @@
-"""Ends background tasks, also those that do not hear the first cancel."""
+"""Cancels: how a background task surely ends, and which of them are meant for us."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 AGAIN_S = 1.0
@@ -18,3 +20,23 @@ async def end(*tasks: "asyncio.Task[Any]") -> None:
         for task in running:
             task.cancel()
         _, running = await asyncio.wait(running, timeout=AGAIN_S)
+
+
+class Abandoned(ConnectionError):
+    """Whatever was waited for was given up, by somebody below us."""
+
+
+@contextlib.contextmanager
+def only_our_cancels() -> Iterator[None]:
+    """Raises Abandoned in place of a cancel that nobody asked the running task for.
+
+    aiormq (7.2) cancels what waits on a connection that it gives up. A task takes that for its own end and leaves
+    without a word: no `except Exception` sees it, and a job would never run again.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Abandoned("given up below") from error

@@ -11,7 +11,7 @@ import pytest
 from services.monitor.store import invariants
 from shared import migrate, roles
 from shared.audit import audit
-from shared.db import open_pool
+from shared.db import is_database_away, open_pool
 from shared.ids import uuid7
 from tests.databases import Database, new_passwords
 
@@ -53,6 +53,27 @@ async def test_the_context_ends_with_its_transaction(pool, two_orders):
             assert len(await conn.fetch("SELECT id FROM orders")) == 1
         async with pool.request() as conn:
             assert await conn.fetch("SELECT id FROM orders") == []
+
+
+async def test_a_server_that_may_not_be_written_to_is_an_outage_and_its_connection_is_given_up(pool, clean, owner):
+    """As after a failover, when what we are connected to is the primary no more."""
+    query = "SELECT pg_backend_pid()"
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError) as caught:
+        async with pool.worker() as conn:
+            old = await conn.fetchval(query)
+            await conn.execute("SET TRANSACTION READ ONLY")
+            await audit(conn, actor="job", action="try", subject="order 1")
+    assert is_database_away(caught.value)
+    async with pool.worker() as conn:
+        assert await conn.fetchval(query) != old
+    assert await pool.is_reachable()
+    name = await owner.fetchval("SELECT current_database()")
+    await owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    try:
+        async with open_pool(clean.url("checkout"), "checkout", clean.prefix, 1) as read_only:
+            assert not await read_only.is_reachable()
+    finally:
+        await owner.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
 
 
 async def test_every_table_with_customer_data_forces_row_security(owner, database):

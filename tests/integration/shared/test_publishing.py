@@ -1,13 +1,14 @@
 """A batch in one write: every message is confirmed, refused with its reason, or unknown; never taken for published."""
 
 import asyncio
+import contextlib
 import secrets
 
 import aiormq
 import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from shared import publishing
+from shared import loop, publishing
 from shared.bus import Options, open_bus
 from shared.errors import Unavailable
 from shared.ids import uuid7
@@ -178,3 +179,37 @@ async def test_a_bus_whose_publisher_fell_silent_connects_again(amqp_url):
         await wire.cut()
         await wire.mend()
         await asyncio.wait_for(bus.wait_connected(), 10)
+
+
+async def test_all_jobs_go_on_after_the_broker_was_silent(amqp_url):
+    """Whose batch ran out of time first closed the connection, and the client library cancelled all the others."""
+    options = Options(service="test", queues={}, confirm_timeout_s=0.5)
+    async with Wire.to(amqp_url) as wire, open_bus(wire.url, options) as bus, contextlib.AsyncExitStack() as jobs:
+        ends = {}
+
+        def job(name: str):
+            async def publish() -> int:
+                await bus.publish([a_message()])
+                ends[name] = asyncio.get_running_loop().time()
+                return 0
+
+            return publish
+
+        async def snapshot() -> int:
+            await bus.publish_snapshot(b"{}", service="test", instance="1")
+            ends["snapshot"] = asyncio.get_running_loop().time()
+            return 0
+
+        await bus.wait_connected()
+        for name in ("first", "second"):
+            await jobs.enter_async_context(loop.running(name, job(name), 0.05, 1))
+        await jobs.enter_async_context(loop.running("snapshot", snapshot, 0.05, 1))
+        await asyncio.sleep(0.2)
+        wire.go_dead()
+        await asyncio.sleep(3)  # by then the client library has given the connection up
+        await wire.cut()
+        await wire.mend()
+        mended = asyncio.get_running_loop().time()
+        async with asyncio.timeout(25):
+            while len(ends) < 3 or min(ends.values()) <= mended:
+                await asyncio.sleep(0.05)

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import pytest
+
 from shared import tasks
 
 
@@ -42,3 +44,36 @@ async def test_what_is_over_already_is_left_as_it_is():
     await task
     await tasks.end(task)
     assert task.result() == 7
+
+
+async def given_up() -> None:
+    """As a library leaves what waits on a connection that it closes."""
+    waiting = asyncio.get_running_loop().create_future()
+    waiting.cancel()
+    await waiting
+
+
+async def test_a_cancel_that_nobody_asked_for_is_an_error_like_others():
+    with pytest.raises(tasks.Abandoned), tasks.only_our_cancels():
+        await given_up()
+
+
+async def test_our_own_cancel_stays_one():
+    async def work() -> None:
+        with tasks.only_our_cancels():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    await tasks.end(task)
+    assert task.cancelled()
+
+
+async def test_a_timeout_inside_and_outside_stays_one():
+    with pytest.raises(TimeoutError), tasks.only_our_cancels():
+        async with asyncio.timeout(0.01):
+            await asyncio.Event().wait()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            with tasks.only_our_cancels():
+                await asyncio.Event().wait()
