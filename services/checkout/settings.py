@@ -45,6 +45,9 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
     attempt_lease_s: float = Field(default=45, gt=0)
     # After this long another process takes up an expiry or a resync that was begun and not finished.
     expiry_lease_s: float = Field(default=60, gt=0)
+    refund_rest_s: float = Field(
+        default=2, gt=0, description="until a refund without an outcome is asked for again; twice as long each time"
+    )
     attempt_wait_s: float = Field(default=10, gt=0, description="how long a repeated request waits for the first")
     balance_rest_s: float = Field(
         default=300, gt=0, description="how often Stripe's balance is looked at when nothing tells us to"

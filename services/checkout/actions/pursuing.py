@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from services.checkout import domain
 from services.checkout.actions import attempts, refunds
 from services.checkout.actions.orders import Till
 from services.checkout.domain import Attempt
@@ -24,8 +25,11 @@ async def pursue(till: Till, pursued: Pursued) -> None:
         await _refused(till, pursued, error.stripe_code)
         return
     except (StripeBusy, OutcomeUnknown) as error:
+        # Others have their turn meanwhile, and Stripe its rest.
+        asked_for_s = (error.retry_after_s or 0.0) if isinstance(error, StripeBusy) else 0.0
+        rest_s = domain.refund_rest_s(attempt.tries, till.settings.refund_rest_s, asked_for_s)
         async with till.pool.worker() as conn:
-            await payment_store.update_attempt_failed(conn, attempt.id, "unknown", error.code)
+            await payment_store.update_attempt_failed(conn, attempt.id, "unknown", error.code, rest_s)
         raise
     if told is None:
         await _start_anew(till, pursued)

@@ -84,6 +84,7 @@ from services.checkout.domain.refunds import (
     RefundTooLarge,
     RefundWanted,
     plan_refund,
+    refund_rest_s,
 )
 from services.checkout.domain.shipping import Method, NotServed, Option, included
 from services.checkout.domain.states import (
@@ -236,6 +237,7 @@ __all__ = [
     "rates_for",
     "reading",
     "refund_booked",
+    "refund_rest_s",
     "refunded_pieces",
     "same_parcel",
     "settle",

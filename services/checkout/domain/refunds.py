@@ -12,6 +12,9 @@ from shared.money import round_half_up
 
 CREATE_REFUND = "create_refund"
 
+# Between tries of a refund whose outcome stays unknown: it may take a person to mend what is wrong.
+LONGEST_REST_S = 300.0
+
 
 class RefundState(StrEnum):
     """REQUESTED is ours alone: written down, and Stripe's answer not yet known."""
@@ -97,6 +100,11 @@ class RefundPlan:
 
     amount_minor: int
     lines: Mapping[int, int]
+
+
+def refund_rest_s(tries: int, first_s: float, at_least_s: float = 0.0) -> float:
+    """Seconds until a refund is asked for again after so many tries: twice as long each time, up to LONGEST_REST_S."""
+    return max(at_least_s, min(first_s * 2.0 ** min(tries - 1, 30), LONGEST_REST_S))
 
 
 def plan_refund(wanted: RefundWanted, lines: Sequence[Line], left: Mapping[int, int], left_minor: int) -> RefundPlan:

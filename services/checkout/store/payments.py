@@ -71,17 +71,24 @@ async def update_attempt_succeeded(conn: Connection, attempt_id: UUID, payment_i
     )
 
 
-async def update_attempt_failed(conn: Connection, attempt_id: UUID, state: str, error_code: str) -> None:
-    """`state` is 'refused' when Stripe said no, 'unknown' when nobody can say; the lease ends with it."""
+async def update_attempt_failed(
+    conn: Connection, attempt_id: UUID, state: str, error_code: str, rest_s: float | None = None
+) -> None:
+    """`state` is 'refused' when Stripe said no, 'unknown' when nobody can say.
+
+    The lease ends with it, or `rest_s` later: until then nobody tries again.
+    """
     await conn.execute(
         """
-        UPDATE payment_attempts SET state = $2, error_code = $3, lease_until = '-infinity',
+        UPDATE payment_attempts SET state = $2, error_code = $3,
+            lease_until = coalesce(clock_timestamp() + make_interval(secs => $4), '-infinity'),
             finished_at = CASE WHEN $2 = 'refused' THEN clock_timestamp() END
         WHERE id = $1 AND state IN ('pending', 'unknown')
         """,
         attempt_id,
         state,
         error_code,
+        rest_s,
     )
 
 

@@ -158,14 +158,15 @@ async def select_left(conn: Connection, payment_intent_id: str) -> int:
 
 
 async def claim_requested(conn: Connection, lease_s: float, limit: int) -> list[Pursued]:
-    """Refunds that Stripe has not answered for, each leased to this process alone."""
+    """Refunds that Stripe has not answered for, each leased to this process alone; the longest due first, so that those
+    that fail again and again keep none from its turn."""
     rows = await conn.fetch(
         """
         UPDATE payment_attempts SET lease_until = clock_timestamp() + make_interval(secs => $1), tries = tries + 1
         WHERE id IN (
             SELECT a.id FROM refunds r JOIN payment_attempts a ON a.id = r.attempt_id
             WHERE r.state = 'requested' AND a.state IN ('pending', 'unknown') AND a.lease_until <= clock_timestamp()
-            ORDER BY r.created_at LIMIT $2 FOR UPDATE OF a SKIP LOCKED)
+            ORDER BY a.lease_until, r.created_at LIMIT $2 FOR UPDATE OF a SKIP LOCKED)
         RETURNING *
         """,
         lease_s,

@@ -131,6 +131,7 @@ def settings_for(database: Any, amqp_url: str, stripe_url: str, **changes: Any) 
         "retry_steps_s": (0.1, 0.2, 0.3),
         "attempt_lease_s": 1.0,
         "expiry_lease_s": 1.0,
+        "refund_rest_s": 0.05,
         "request_limit_per_minute": 100_000,
         "card_testing": "report",  # a test orders and fails as it likes; test_card_testing.py enforces
         # What these tests leave unheard shall stay so.

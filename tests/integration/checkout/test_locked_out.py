@@ -1,5 +1,6 @@
 """A key that Stripe doesn't take, and refusals that come after something was done: nothing is over because of them."""
 
+import asyncio
 from dataclasses import replace
 from uuid import uuid4
 
@@ -37,6 +38,12 @@ async def locked_out(clean, amqp_url, stripe, checkout):
     settings = settings_for(clean, amqp_url, stripe.url, stripe_secret_key="sk_test_revoked-")
     async with open_stripe(settings) as refusing:
         yield replace(checkout.till, stripe=refusing)
+
+
+RESTING = """
+    SELECT tries, extract(epoch FROM lease_until - clock_timestamp())::float AS seconds
+    FROM checkout.payment_attempts WHERE operation = 'create_refund' AND state = 'unknown'
+"""
 
 
 async def attempts_of(owner) -> list[tuple[str, str, str]]:
@@ -142,6 +149,7 @@ async def test_a_revoked_key_does_not_end_a_refund_of_unknown_outcome(checkout, 
     with pytest.raises(StripeDenied):
         await pursuing.pursue(locked_out, pursued)
     assert await refunds_of(owner, placed) == [(500, "requested", "staff ada")]
+    await owner.execute("UPDATE checkout.payment_attempts SET lease_until = now()")  # else asked again in a minute
     await quiet(checkout)
     assert await refunds_of(owner, placed) == [(await given_back(stripe, placed), "succeeded", "staff ada")]
 
@@ -182,3 +190,23 @@ async def test_a_refund_whose_process_died_with_it_is_looked_for_once_its_key_is
     await stripe.control("POST", "clock/advance", {"seconds": 2 * 86_400})
     await pursuing.pursue(checkout.till, pursued)
     assert await refunds_of(owner, placed) == [(await given_back(stripe, placed), "succeeded", "staff ada")]
+
+
+async def test_a_refund_for_which_stripe_has_no_time_rests_and_lets_others_pass(checkout, stripe, owner):
+    """Asked again at once, eight of them were asked seventy times a second, and no other had a turn."""
+    placed = await a_paid_order(checkout, stripe)
+    await stripe.fault(kind="rate_limit", reason=None, method="POST", path="/v1/refunds")
+    await want(checkout, placed, amount_minor=100)
+    async with asyncio.timeout(10):
+        while not (rest := await owner.fetchrow(RESTING)):
+            await asyncio.sleep(0.02)
+    assert (rest["tries"], 1 < rest["seconds"] <= 2) == (1, True)
+    async with checkout.till.pool.worker() as conn:
+        for amount_minor in (200, 300):
+            wish = RefundWanted(uuid7(), "sent back", amount_minor=amount_minor)
+            await refunds.request(conn, order_id_of(placed), wish, "staff ada")
+        await conn.execute("UPDATE payment_attempts SET lease_until = now() WHERE request ->> 'amount' = '200'")
+        [pursued] = await refund_store.claim_requested(conn, 0, 1)
+    assert pursued.refund.amount_minor == 300
+    await quiet(checkout)
+    assert await given_back(stripe, placed) == 600
