@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 # Several orders at once, since each waits for Stripe; few enough to stay far below its limit of 25 a second.
 BATCH = 8
 
+# Between looks at a payment that fail each time: each is four of the reads that Stripe counts.
+LONGEST_RESYNC_S = 900.0
+
 # Longer than a client could still repeat a request, and than Stripe keeps our own keys.
 KEEP_KEYS_DAYS = 30
 # Longer than the 30 days that Stripe keeps events for.
@@ -51,7 +54,7 @@ async def expire_unpaid(till: Till) -> int:
 async def resync(till: Till) -> int:
     """Looks at the payments that an event hinted at, or about which an event and an order disagreed."""
     async with till.pool.worker() as conn:
-        due = await payment_store.claim_resyncs(conn, till.settings.expiry_lease_s, BATCH)
+        due = await payment_store.claim_resyncs(conn, till.settings.expiry_lease_s, LONGEST_RESYNC_S, BATCH)
     return await _each(due, lambda wanted: resyncing.resync(till, wanted), "resync")
 
 

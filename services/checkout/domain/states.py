@@ -90,11 +90,12 @@ FULFILMENT_MOVES: Mapping[Fulfilment, frozenset[Fulfilment]] = {
     Fulfilment.CANCELLED: frozenset(),
 }
 
-# A later dispute of another payment may reopen what an earlier one closed; of one dispute, won and lost are final.
+# A later dispute of another payment may reopen what an earlier one closed, and one that ends leaves what another is in;
+# of one dispute, won and lost are final.
 DISPUTE_MOVES: Mapping[DisputeState, frozenset[DisputeState]] = {
     DisputeState.NONE: frozenset(DisputeState) - {DisputeState.NONE},
     DisputeState.INQUIRY: frozenset({DisputeState.OPEN, DisputeState.WON, DisputeState.LOST, DisputeState.CLOSED}),
-    DisputeState.OPEN: frozenset({DisputeState.WON, DisputeState.LOST, DisputeState.CLOSED}),
+    DisputeState.OPEN: frozenset({DisputeState.INQUIRY, DisputeState.WON, DisputeState.LOST, DisputeState.CLOSED}),
     DisputeState.WON: frozenset({DisputeState.INQUIRY, DisputeState.OPEN, DisputeState.LOST}),
     DisputeState.LOST: frozenset({DisputeState.INQUIRY, DisputeState.OPEN}),
     DisputeState.CLOSED: frozenset(DisputeState) - {DisputeState.NONE, DisputeState.CLOSED},

@@ -185,7 +185,7 @@ async def request_resync(conn: Connection, payment_intent_id: str, order_id: UUI
     await conn.execute(
         """
         INSERT INTO resyncs (payment_intent_id, order_id, reason) VALUES ($1, $2, $3)
-        ON CONFLICT (payment_intent_id) DO UPDATE SET reason = $3, requests = resyncs.requests + 1,
+        ON CONFLICT (payment_intent_id) DO UPDATE SET reason = $3, requests = resyncs.requests + 1, tries = 0,
             due_at = clock_timestamp(), done_at = NULL
         """,
         payment_intent_id,
@@ -194,16 +194,19 @@ async def request_resync(conn: Connection, payment_intent_id: str, order_id: UUI
     )
 
 
-async def claim_resyncs(conn: Connection, lease_s: float, limit: int) -> list[Resync]:
+async def claim_resyncs(conn: Connection, lease_s: float, longest_s: float, limit: int) -> list[Resync]:
+    """Payments to be looked at, for this process alone until the lease ends: twice as long with each look in vain."""
     rows = await conn.fetch(
         """
-        UPDATE resyncs SET due_at = now() + make_interval(secs => $1)
+        UPDATE resyncs SET tries = tries + 1,
+            due_at = now() + make_interval(secs => greatest($1, least($1 * 2 ^ least(tries, 20), $2)))
         WHERE payment_intent_id IN (
             SELECT payment_intent_id FROM resyncs WHERE done_at IS NULL AND due_at <= now()
-            ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+            ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
         RETURNING payment_intent_id, order_id, reason, requests
         """,
         lease_s,
+        longest_s,
         limit,
     )
     return [Resync(**row) for row in rows]

@@ -1,5 +1,6 @@
 """Disputes and reviews: what the object says counts, not the name of the event; and every order of news ends alike."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from services.checkout import consumers
 from services.checkout.actions import resync
 from services.checkout.domain import Resync
+from services.checkout.store import payments as payment_store
 from shared.events import (
     DisputeClosed,
     DisputeCreated,
@@ -24,6 +26,7 @@ from tests.integration.checkout.money import (
     a_refund_event,
     a_review_event,
     hear_money,
+    order_id_of,
     quiet,
     refunds_of,
     row_of,
@@ -133,6 +136,33 @@ async def test_wrong_money_that_the_bank_took_back_holds_its_order_no_longer(che
     await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
     await until(owner, placed, "expired")
     assert await stock_of(owner) == (60, 0)
+
+
+async def test_two_disputes_of_which_one_is_won_leave_the_other_an_inquiry(checkout, stripe, owner):
+    placed = await a_paid_order(checkout, stripe)
+    seen = await checkout.till.stripe.look_at(placed["payment_intent_id"])
+    dispute = await disputed(stripe, placed)
+    [opened] = (await checkout.till.stripe.look_at(placed["payment_intent_id"])).disputes
+    inquiry = replace(opened, id="du_inquiry", status="warning_needs_response")
+    for first, shown in (("needs_response", "open"), ("won", "inquiry")):
+        view = replace(seen, disputes=[replace(opened, id=dispute, status=first), inquiry])
+        async with checkout.till.pool.worker() as conn:
+            await resync.apply(conn, Resync(placed["payment_intent_id"], order_id_of(placed), "test", 0), view)
+        assert (await row_of(owner, placed))[2] == shown
+
+
+async def test_a_payment_that_is_looked_at_in_vain_is_looked_at_less_often_until_there_is_news(checkout):
+    _, placed = await checkout.place()
+    payment_intent_id, order_id = placed["payment_intent_id"], order_id_of(placed)
+    rests = []
+    async with checkout.till.pool.worker() as conn:
+        for is_news in (True, False, False, True):
+            if is_news:
+                await payment_store.request_resync(conn, payment_intent_id, order_id, "test")
+            await conn.execute("UPDATE resyncs SET due_at = now()")
+            await payment_store.claim_resyncs(conn, 60.0, 100.0, 1)
+            rests.append(await conn.fetchval("SELECT extract(epoch FROM due_at - now())::int FROM resyncs"))
+    assert rests == [60, 100, 100, 60]
 
 
 async def test_a_review_holds_the_order_and_its_end_releases_it(checkout, stripe, owner):

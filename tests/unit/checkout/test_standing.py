@@ -28,6 +28,7 @@ from services.checkout.domain import (
     RefundTooLarge,
     RefundWanted,
     Tax,
+    disputes,
 )
 from shared.errors import Invalid
 from shared.money import Money
@@ -106,6 +107,11 @@ def test_a_hold_is_the_gravest_of_what_stands_against_the_order(payment, incomes
     assert domain.hold_of(an_order(payment), incomes, has_failed_refund=failed) is hold
 
 
+def test_a_refund_rests_twice_as_long_after_each_try_and_as_long_as_stripe_asks():
+    assert [domain.refund_rest_s(tries, 2.0) for tries in (1, 2, 3, 8, 9, 5000)] == [2, 4, 8, 256, 300, 300]
+    assert domain.refund_rest_s(1, 2.0, 60.0) == 60
+
+
 @pytest.mark.parametrize("final", ["won", "lost", "prevented"])
 @pytest.mark.parametrize("told", ["needs_response", "under_review", "won", "lost", "warning_needs_response"])
 def test_won_and_lost_are_final(final, told):
@@ -116,6 +122,16 @@ def test_an_appeal_is_the_only_way_out_of_lost():
     assert domain.is_news("lost", "appeal_under_review")
     assert not domain.is_news("won", "appeal_under_review")
     assert domain.is_news("appeal_under_review", "won")
+
+
+def test_whatever_becomes_of_two_disputes_the_order_can_show():
+    """One was won while the other was an inquiry, and the order could not go there: every look at it failed."""
+    statuses = (None, *disputes.STATES)
+    follows = [pair for pair in product(statuses, disputes.STATES) if domain.is_news(*pair)]
+    for (one, one_then), (other, other_then) in product(follows, [*follows, (None, None)]):
+        shown = domain.gravest(status for status in (one, other) if status)
+        then = domain.gravest(status for status in (one_then, other_then) if status)
+        assert then is shown or then in DISPUTE_MOVES[shown], (one, other, one_then, other_then)
 
 
 def test_the_order_shows_the_gravest_of_its_disputes_and_an_unknown_status_counts_as_open():
