@@ -9,7 +9,7 @@ import asyncio
 import re
 import ssl
 from binascii import b2a_qp
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -153,10 +153,10 @@ def _outcome(error: Exception, handed_over: bool) -> Outcome:
 def _refusal(error: aiosmtplib.SMTPResponseException, handed_over: bool) -> Outcome:
     text = _keepable(error.message)
     found = classify(error.code, text)
-    about_the_letter = isinstance(
-        error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError
-    )
-    if about_the_letter:
+    if isinstance(error, aiosmtplib.SMTPSenderRefused) and found.result is Result.REFUSED:
+        # Whom the mail is for wasn't said yet: it is about our own address, for every letter until that is mended.
+        return replace(found, result=Result.DEFERRED, reason=Reason.SENDER)
+    if isinstance(error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError):
         return found
     # Said before there was a letter to judge: "554 no service for you" is about us or the server.
     reason = Reason.CONFIGURATION if isinstance(error, aiosmtplib.SMTPAuthenticationError) else Reason.CONNECTION

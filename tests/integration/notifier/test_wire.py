@@ -90,9 +90,13 @@ async def send(port: int, trust: ssl.SSLContext | None = None, **changed) -> Out
         ({"banner": "hello"}, "deferred", "connection", None),
         ({"EHLO": "550 no", "HELO": "550 no"}, "deferred", "connection", 550),
         ({"MAIL": HANG_UP}, "deferred", "connection", None),
-        # about the letter
-        ({"MAIL": "550 5.7.1 sender not allowed"}, "refused", "policy", 550),
+        # about our own address, whoever the mail is for
+        ({"MAIL": "550 5.7.1 sender not allowed"}, "deferred", "sender", 550),
+        ({"MAIL": "553 sender not owned by this login"}, "deferred", "sender", 553),
+        ({"MAIL": "451 4.3.0 not now"}, "deferred", "system", 451),
         ({"MAIL": "530 5.7.0 log in first"}, "deferred", "configuration", 530),
+        # about the letter
+        ({"RCPT": "550 5.7.1 not wanted here"}, "refused", "policy", 550),
         ({"RCPT": "450 4.2.1 mailbox busy"}, "deferred", "mailbox", 450),
         ({"RCPT": HANG_UP}, "deferred", "connection", None),
         # asked for the mail, but never got it
