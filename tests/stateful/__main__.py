@@ -24,6 +24,7 @@ from deploy.demo.ground import own_database
 from deploy.demo.programs import ROOT
 from shared import migrate
 from tests.stateful.machine import Orders
+from tests.stateful.truths import check_worth
 from tests.stateful.world import World, a_world
 
 OUT = ROOT / "build/stateful.json"
@@ -45,6 +46,7 @@ def main() -> None:
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     account.say(json.dumps(found, indent=2))
+    check_worth(Orders.counts, arguments.examples)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stateful.machine import Orders
+from tests.stateful.truths import check_worth
 from tests.stateful.world import World, a_world
 
 EXAMPLES = 15
@@ -29,4 +30,6 @@ def test_orders_survive_every_interleaving_of_shoppers_webhooks_jobs_and_crashes
         phases=[Phase.explicit, Phase.generate],
         print_blob=True,
     )
+    Orders.counts.clear()
     run_state_machine_as_test(lambda: Orders(world), settings=bounded)
+    check_worth(Orders.counts, EXAMPLES)

@@ -1,10 +1,33 @@
-"""What must be true after every step, and what must be true once everything has come to rest."""
+"""What must be true after every step, what once everything has come to rest, and what of all runs together."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
+from services.checkout.domain import (
+    ChargeDisputed,
+    InProgress,
+    NothingToRefund,
+    NothingToRelease,
+    OutOfStock,
+    RefundTooLarge,
+)
+from services.checkout.stripe_api import OutcomeUnknown, StoredError, StripeBusy
 from services.monitor.store.invariants import invariants
-from tests.stateful.world import PIECES, World
+from shared.errors import AppError, Conflict, Invalid
+from tests.stateful.world import JOBS, PIECES, World
+
+_IN_BAD_WEATHER = {OutcomeUnknown, StoredError, StripeBusy}
+# How each may be refused, and by exactly these. Were anything else only counted, a shop in which nothing can be ordered
+# would pass.
+_REFUSALS: Mapping[str, set[type[AppError]]] = {
+    "order": {InProgress, OutOfStock, *_IN_BAD_WEATHER},
+    # Conflict: several payments brought money, and none is named.
+    "staff": {ChargeDisputed, Conflict, NothingToRefund, NothingToRelease, RefundTooLarge},
+    **dict.fromkeys(JOBS, _IN_BAD_WEATHER),
+}
+# Of each at least one, or all that must be true was true of nothing.
+_MUST_HAVE_BEEN = ("orders paid", "orders expired", "refunds succeeded")
 
 # Those of the monitor that speak of money and stock; mails are the notifier's, which has no part in this.
 _BROKEN = " UNION ALL ".join(
@@ -41,6 +64,20 @@ Rows = list[dict[str, Any]]
 
 async def orders(world: World) -> Rows:
     return [dict(row) for row in await world.owner.fetch(_ORDERS)]
+
+
+def is_expected(who: str, error: AppError) -> bool:
+    """Whether that is an answer which `order`, `staff` or a job may get here."""
+    if isinstance(error, Invalid):  # a line of which no piece is left to be sent back
+        return who == "staff" and all(each.field.startswith("lines.") for each in error.errors)
+    return type(error) in _REFUSALS[who]
+
+
+def check_worth(counts: Counter[str], runs: int) -> None:
+    """What so many runs came to, all together."""
+    assert counts["runs"] == runs, f"{counts['runs']} of {runs} runs came to their end"
+    missing = [what for what in _MUST_HAVE_BEEN if not counts[what]]
+    assert not missing, f"no {' and no '.join(missing)}: the runs have shown nothing ({dict(counts)})"
 
 
 async def check_database(world: World) -> None:
