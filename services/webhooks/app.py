@@ -145,7 +145,7 @@ async def _start_guard(stack: AsyncExitStack, guard: Guard, pool: Pool) -> None:
 async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus) -> None:
     started = (
         ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
-        ("purge_outbox", partial(jobs.purge_outbox, pool, settings.keep_outbox_days), PURGE_S),
+        ("purge", partial(jobs.purge, pool, settings.keep_outbox_days, settings.keep_events_days), PURGE_S),
         ("make_weeks", partial(retention.make_weeks, pool), KEEP_HOUSE_S),
         ("forget_events", partial(retention.forget_events, pool, settings.keep_events_days), KEEP_HOUSE_S),
         ("forget_ids", partial(retention.forget_ids, pool, settings.keep_ids_days), KEEP_HOUSE_S),

@@ -14,13 +14,13 @@ from services.webhooks.actions.keyring import note_secrets
 from services.webhooks.domain.endpoint import Problem
 from services.webhooks.store import backfill, reads, resyncs, watch
 from services.webhooks.store.publishing import select_backlog
-from shared import metrics, outbox
+from shared import inbox, metrics, outbox
 from shared.bus import Bus
 from shared.db import Pool, is_database_away
 
 log = logging.getLogger(__name__)
 
-__all__ = ["look_at_secrets", "measure_backlog", "note_secrets", "publish_received", "purge_outbox"]
+__all__ = ["look_at_secrets", "measure_backlog", "note_secrets", "publish_received", "purge"]
 
 BACKLOG = metrics.gauge("webhooks_backlog_events", "Events stored and not yet published.")
 BACKLOG_AGE = metrics.gauge(
@@ -51,10 +51,18 @@ async def measure_backlog(pool: Pool) -> int:
     return 0
 
 
-async def purge_outbox(pool: Pool, keep_days: int) -> int:
-    """Deletes published events of the outbox once nobody asks for them any more."""
+# Longer than the 30 days that Stripe keeps events for.
+KEEP_CLAIMS_DAYS = 45
+
+
+async def purge(pool: Pool, keep_outbox_days: int, keep_resyncs_days: int) -> int:
+    """Deletes events published, claims of events handled, and resyncs ended so long ago that nobody asks for them."""
     async with pool.worker() as conn:
-        return await outbox.purge(conn, keep_days)
+        return (
+            await outbox.purge(conn, keep_outbox_days)
+            + await inbox.purge(conn, KEEP_CLAIMS_DAYS)
+            + await resyncs.delete_finished(conn, keep_resyncs_days)
+        )
 
 
 async def share(pool: Pool, guard: Guard) -> int:

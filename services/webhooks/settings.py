@@ -62,7 +62,9 @@ class WebhooksSettings(StripeSettings, ServiceSettings):
     writers: int = Field(default=1, ge=1, le=4, description="connections that store events, beside the pool's")
     keep_outbox_days: int = Field(default=40, ge=31)
     # Stripe itself remembers 30 days, and may send events of them again.
-    keep_events_days: int = Field(default=40, ge=31, le=3650, description="how long handled events are kept")
+    keep_events_days: int = Field(
+        default=40, ge=31, le=3650, description="how long handled events and resyncs are kept"
+    )
     keep_ids_days: int = Field(default=400, ge=60, le=3650, description="how long their ids are known")
 
     # From where Stripe sends.

@@ -66,6 +66,18 @@ async def update_due(conn: Connection, resync_id: UUID, detail: str, rest_s: flo
     )
 
 
+async def delete_finished(conn: Connection, keep_days: int) -> int:
+    """Forgets those that ended more than so many days ago, at most 1000; how many."""
+    status = await conn.execute(
+        """
+        DELETE FROM resyncs WHERE id IN (
+            SELECT id FROM resyncs WHERE finished_at < now() - make_interval(days => $1) LIMIT 1000)
+        """,
+        keep_days,
+    )
+    return int(status.split()[-1])
+
+
 async def count_waiting(conn: Connection) -> int:
     count: int = await conn.fetchval("SELECT count(*) FROM resyncs WHERE state = 'waiting'")
     return count

@@ -290,3 +290,22 @@ async def test_events_are_stored_while_weeks_are_made_and_dropped(owner, pool, d
     await churning
     await rows.until("published", sent)
     assert len(await where(owner)) == sent
+
+
+async def test_claims_and_resyncs_are_forgotten_once_they_are_old_and_no_wish_that_waits(owner, open_door):
+    await owner.execute(
+        """
+        INSERT INTO webhooks.inbox (consumer, event_id, claimed_at)
+            SELECT name, gen_random_uuid(), now() - make_interval(days => days)
+            FROM (VALUES ('old', 46), ('young', 44)) AS given (name, days);
+        INSERT INTO webhooks.resyncs (id, object_id, actor, reason, state, due_at, requested_at, finished_at)
+            SELECT gen_random_uuid(), name, 'ada', 'he paid', state, 'infinity', at, CASE state WHEN 'told' THEN at END
+            FROM (VALUES ('pi_old', 'told', 41), ('pi_young', 'told', 39), ('pi_waits', 'waiting', 99))
+                AS given (name, state, days), LATERAL (SELECT now() - make_interval(days => days) AS at) AS times;
+        """
+    )
+    left = "SELECT consumer FROM webhooks.inbox UNION ALL SELECT object_id FROM webhooks.resyncs"
+    async with open_door(), asyncio.timeout(10):
+        while len(names := {row["consumer"] for row in await owner.fetch(left)}) > 3:
+            await asyncio.sleep(0.05)
+    assert names == {"young", "pi_young", "pi_waits"}
