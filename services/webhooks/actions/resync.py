@@ -5,6 +5,7 @@ What is told is a hint like any other: checkout's state machine decides what fol
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,8 +30,9 @@ LEASE_S = 60.0
 
 LONGEST_ACTOR, LONGEST_REASON = 200, 2000
 
-# How often an order's PaymentIntent is searched for: Stripe's search lags behind.
-SEARCHES = 5
+# How long an order's PaymentIntent is searched for: Stripe's search lags by a minute, in outages by an hour. With the
+# rests between them, that is a score of reads.
+SEARCHED_FOR = timedelta(hours=1)
 
 
 class NotFoundYet(Exception):
@@ -101,7 +103,7 @@ async def _intents(reader: Reader, wanted: Resync) -> Sequence[Mapping[str, Any]
     if object_id.startswith("pi_"):
         return (await reader.stripe.retrieve_intent(object_id),)
     found = await reader.stripe.find_intents(object_id)
-    if not found and wanted.tries < SEARCHES:
+    if not found and wanted.age < SEARCHED_FOR:
         raise NotFoundYet
     return found
 

@@ -1,6 +1,7 @@
 """Objects that somebody wants told again."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from shared.db import Connection
@@ -8,11 +9,12 @@ from shared.db import Connection
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """A wish; `tries` counts this one."""
+    """A wish, and how long ago it was made; `tries` counts this one."""
 
     id: UUID
     object_id: str
     tries: int
+    age: timedelta
 
 
 async def insert_resync(conn: Connection, resync_id: UUID, object_id: str, actor: str, reason: str) -> None:
@@ -32,7 +34,7 @@ async def claim_resyncs(conn: Connection, lease_s: float, limit: int) -> list[Re
         UPDATE resyncs SET due_at = now() + make_interval(secs => $1), tries = tries + 1
         WHERE id IN (SELECT id FROM resyncs WHERE state = 'waiting' AND due_at <= now()
                      ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)
-        RETURNING id, object_id, tries
+        RETURNING id, object_id, tries, now() - requested_at AS age
         """,
         lease_s,
         limit,

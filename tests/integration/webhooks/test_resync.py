@@ -115,6 +115,23 @@ async def test_it_waits_until_stripe_is_back(stripe, open_door, asking, ask, end
     assert (row["state"], row["tries"]) == ("told", 3)
 
 
+async def test_an_order_is_searched_for_as_long_as_stripes_search_may_lag(stripe, open_door, asking, ask, ended, owner):
+    await stripe.control("POST", "search", {"lag_s": 3600})
+    await stripe.pay()
+    intent = (await stripe.control("GET", "payment_intents"))["payment_intents"][0]
+    late, none = await ask(intent["metadata"]["order_id"]), await ask(str(uuid4()))
+    await owner.execute("UPDATE webhooks.resyncs SET tries = 9")  # whatever they were spent on
+    await owner.execute("UPDATE webhooks.resyncs SET requested_at = now() - interval '61 min' WHERE id = $1", none)
+    async with open_door(**asking):
+        assert (await ended(none))["state"] == "unknown_object"
+        async with asyncio.timeout(10):
+            while not await owner.fetchval("SELECT detail FROM webhooks.resyncs WHERE id = $1", late):
+                await asyncio.sleep(0.03)
+        await stripe.control("POST", "search", {"lag_s": 0})
+        await owner.execute("UPDATE webhooks.resyncs SET due_at = now() WHERE state = 'waiting'")
+        assert (await ended(late))["state"] == "told"
+
+
 @pytest.mark.parametrize("object_id", ["", "cus_123", "pi_", "pi_1; DROP", "pi_\u0000", "x" * 500])
 async def test_what_names_no_payment_is_refused(ask, object_id):
     with pytest.raises(NotResyncable):
