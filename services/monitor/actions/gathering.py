@@ -40,6 +40,7 @@ async def gather(desk: Desk) -> Facts:
         readiness=dict(sightings.readiness),
         dead_letters=sightings.dead_letters,
         broken=sightings.broken,
+        unasked=sightings.unasked,
     )
     return _figured(heard, sightings, desk.settings.limits())
 

@@ -158,6 +158,7 @@ class Facts:
     mail_tries: Tries | None = None  # to send one, of the last hour
     mail_ends: MailEnds | None = None
     broken: Mapping[str, str] | None = None  # invariant -> what breaks it
+    unasked: Mapping[str, int] | None = None  # invariant -> for how many rounds it could not be asked
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,7 @@ class Limits:
     sender_list_failing_after: timedelta = timedelta(hours=6)
     failing_within: timedelta = timedelta(minutes=10)  # of this answers and calls are judged
     failing_floor: int = 5
+    unasked_rounds: int = 3
     mail_overdue_after: timedelta = timedelta(minutes=10)
     mail_window: timedelta = timedelta(hours=6)
     mail_lost_floor: int = 3

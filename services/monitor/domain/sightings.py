@@ -19,6 +19,7 @@ class Sightings:
         self.figures = SnapshotCollector(stale_after_s=stale_after_s)
         self.heard: dict[str, datetime] = {}
         self.broken: Mapping[str, str] | None = None  # invariants that don't hold; None: not known
+        self.unasked: Mapping[str, int] | None = None  # for how many rounds an invariant could not be asked
         self.requests = Recent(started_at, WINDOW, answered)
         self.calls = Recent(started_at, WINDOW, asked_of_stripe)
         self.letters = Recent(started_at, timedelta(hours=1), mailed)

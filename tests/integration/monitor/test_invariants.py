@@ -89,13 +89,13 @@ def test_each_invariant_has_a_test_that_breaks_it():
 
 
 async def test_a_shop_that_is_as_it_must_be_breaks_none(shop):
-    assert await invariants.select_broken(shop.auditor_url) == {}
+    assert await invariants.ask_all(shop.auditor_url) == invariants.Answers()
 
 
 @pytest.mark.parametrize("name", BREAKS)
 async def test_a_broken_invariant_is_reported_by_its_name(shop, owner, name):
     await break_it(owner, BREAKS[name])
-    assert name in await invariants.select_broken(shop.auditor_url)
+    assert name in (await invariants.ask_all(shop.auditor_url)).broken
 
 
 async def test_a_broken_invariant_opens_an_incident_that_names_it_and_ends_when_it_holds_again(make_desk, shop, owner):
@@ -113,8 +113,72 @@ async def test_a_broken_invariant_opens_an_incident_that_names_it_and_ends_when_
     assert await owner.fetchval("SELECT count(*) FROM monitor.incidents WHERE resolved_at IS NULL") == 0
 
 
-async def test_when_the_database_can_not_be_asked_nothing_is_known(make_desk, shop):
+async def test_when_the_database_can_not_be_asked_nothing_is_known_and_that_is_told(make_desk, shop, owner):
     desk = make_desk(auditor_url="postgresql://nobody:x@127.0.0.1:1/none")
     desk.sightings.broken = {"a": "b"}
     await actions.check_invariants(desk)
     assert desk.sightings.broken is None
+    await actions.check_invariants(desk)
+    await actions.check_invariants(desk)
+    await actions.evaluate(desk)
+    assert await unchecked(owner) == [("all", "none of the invariants could be checked, 3 times in a row")]
+
+
+async def test_one_that_can_not_be_asked_keeps_no_other_from_being_asked_and_is_told(make_desk, shop, owner):
+    desk = make_desk(auditor_url=shop.auditor_url, clear_for_s=0.01)
+    await break_it(owner, BREAKS["money_refunds_within_payment"])
+    role = f"{shop.prefix}_auditor"
+    await owner.execute(f"REVOKE SELECT ON checkout.stock FROM {role}")
+    try:
+        for _ in range(3):
+            await actions.check_invariants(desk)
+        await actions.evaluate(desk)
+    finally:
+        await owner.execute(f"GRANT SELECT ON checkout.stock TO {role}")
+    assert list(desk.sightings.broken) == ["money_refunds_within_payment"]
+    assert [name for name, _ in await unchecked(owner)] == [
+        "stock_equals_its_journal",
+        "stock_reserved_equals_open_orders",
+    ]
+    await actions.check_invariants(desk)
+    for _ in range(3):
+        await actions.evaluate(desk)
+    assert await unchecked(owner) == []
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Invariants of the test's own, by name."""
+    monkeypatch.setattr(invariants, "FOLDER", tmp_path)
+    monkeypatch.setattr(invariants, "TIMEOUT_S", 1)
+
+    def write(**queries: str) -> None:
+        for name, query in queries.items():
+            (tmp_path / f"{name}.sql").write_text(f"-- The sentence of {name}.\n{query}\n", encoding="utf-8")
+
+    return write
+
+
+async def test_a_question_that_takes_too_long_is_broken_off_and_the_others_are_asked(shop, folder):
+    folder(a_slow="SELECT 'x' AS what FROM pg_sleep(9)", b_broken="SELECT 'y' AS what")
+
+    answers = await invariants.ask_all(shop.auditor_url)
+
+    assert answers.unanswered == {"a_slow": "QueryCanceledError"}
+    assert list(answers.broken) == ["b_broken"]
+
+
+async def test_of_many_rows_all_are_counted_and_few_are_fetched(shop, folder):
+    folder(many="SELECT 'row ' || n AS what FROM generate_series(1, 5000) n")
+
+    (found,) = (await invariants.ask_all(shop.auditor_url)).broken.values()
+
+    assert (found.rows, found.first) == (5000, ("row 1", "row 2", "row 3"))
+
+
+async def unchecked(owner) -> list[tuple[str, str]]:
+    rows = await owner.fetch(
+        "SELECT subject, summary FROM monitor.incidents WHERE rule = 'invariants_unchecked' AND resolved_at IS NULL"
+        " ORDER BY subject"
+    )
+    return [tuple(row) for row in rows]

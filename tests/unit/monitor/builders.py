@@ -51,6 +51,7 @@ def facts(**changes: Any) -> Facts:
         "mail_ends": MailEnds(accepted=100),
         "reconciliation": Reconciliation({"no_order": 0.0}, timedelta(minutes=5)),
         "broken": {},
+        "unasked": {},
     }
     return Facts(**(given | changes))
 

@@ -335,3 +335,14 @@ def test_each_broken_invariant_is_an_alert_of_its_own_and_unasked_means_unknown(
     verdict = judge(facts(broken={"money_b": "it is not", "money_a": "nor this"}), LIMITS)
     assert [alert.subject for alert in verdict.alerts] == ["money_a", "money_b"]
     assert not judge(facts(broken=None), LIMITS).is_well("money_a")
+    in_part = judge(facts(broken={}, unasked={"money_a": 1}), LIMITS)
+    assert (in_part.is_well("money_a"), in_part.is_well("money_b")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("unasked", "told"),
+    [(None, []), ({}, []), ({"money_a": 2}, []), ({"money_a": 3, "b": 1}, ["money_a"]), ({"all": 4}, ["all"])],
+)
+def test_an_invariant_that_can_not_be_asked_for_a_while_is_told(unasked, told):
+    verdict = RULE_BY_NAME["invariants_unchecked"].judge(facts(unasked=unasked), LIMITS)
+    assert subjects(verdict) == told

@@ -4,10 +4,10 @@ A rule that lacks its data says so (`unknown`): that neither opens nor resolves 
 function in one of these files and add it to RULES; CONTRIBUTING.md lists the rest.
 """
 
-from services.monitor.domain.rules import answers, disputes, mail, orders, security
+from services.monitor.domain.rules import answers, disputes, invariants, mail, orders, security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
 from services.monitor.domain.rules.reconciliation import reconciliation_finding, reconciliation_overdue
-from services.monitor.domain.rules.shop import invariant_broken, payment_success_low, stock_short
+from services.monitor.domain.rules.shop import payment_success_low, stock_short
 from services.monitor.domain.rules.stripe import stripe_circuit, stripe_denies
 from services.monitor.domain.rules.verdict import EVERYTHING, NO_DATA, Alert, Rule, Severity, Verdict, clock
 from services.monitor.domain.rules.webhooks import sender_list, signing_secrets, webhook_endpoint, webhooks_silent
@@ -24,7 +24,6 @@ __all__ = [
     "broker_away",
     "clock",
     "dead_letters",
-    "invariant_broken",
     "payment_success_low",
     "reconciliation_finding",
     "reconciliation_overdue",
@@ -137,13 +136,7 @@ RULES = (
         "Run `python -m deploy.ops reconcile`: it says how far the run under way has come; why it rests stands in "
         "checkout's log line `reconciliation rests`.",
     ),
-    Rule(
-        "invariant_broken",
-        "Invariant broken",
-        invariant_broken,
-        "Run services/monitor/invariants/<name>.sql as the auditor: each row is one thing that is wrong. "
-        "Correct nothing by hand before it is clear how it came about.",
-    ),
+    *invariants.RULES,
     *answers.RULES,
     *mail.RULES,
     *orders.RULES,

@@ -40,15 +40,3 @@ def stock_short(facts: Facts, limits: Limits) -> Verdict:
             summary = f"{len(skus)} SKU{'' if len(skus) == 1 else 's'} {are}: {named}"
             found.append(Alert("stock_short", subject, Severity.WARNING, summary, len(skus)))
     return Verdict(tuple(found))
-
-
-def invariant_broken(facts: Facts, limits: Limits) -> Verdict:
-    """What must be true of money, stock and mail whatever happens; there is no number below which it may be false."""
-    if facts.broken is None:
-        return NO_DATA
-    return Verdict(
-        tuple(
-            Alert("invariant_broken", name, Severity.CRITICAL, f"{name}: {what}")
-            for name, what in sorted(facts.broken.items())
-        )
-    )
