@@ -16,6 +16,7 @@ from deploy.demo.backing import Backing
 from deploy.demo.stage import Stage
 from services.checkout import jobs
 from services.checkout.actions.orders import Till
+from services.checkout.store import ledger as ledger_store
 from services.checkout.store import orders as order_store
 from services.checkout.store import payments as payment_store
 from services.checkout.store import refunds as refund_store
@@ -65,6 +66,12 @@ async def _refunds(pool: Pool) -> None:
         await refund_store.claim_requested(conn, 45, jobs.BATCH)
 
 
+async def _balance(pool: Pool) -> None:
+    """Whose the transactions of a page are."""
+    async with pool.worker() as conn:
+        await ledger_store.select_ours(conn, [f"pi_filler{number}" for number in range(100)])
+
+
 async def _relay(pool: Pool) -> None:
     await outbox.relay(pool, NoBus())  # type: ignore[arg-type]
 
@@ -73,7 +80,14 @@ async def _purge(pool: Pool) -> None:
     await jobs.purge(Till(pool, None, None))  # type: ignore[arg-type]
 
 
-JOBS: dict[str, Ask] = {"expiry": _expiry, "resync": _resync, "refunds": _refunds, "relay": _relay, "purge": _purge}
+JOBS: dict[str, Ask] = {
+    "expiry": _expiry,
+    "resync": _resync,
+    "refunds": _refunds,
+    "balance": _balance,
+    "relay": _relay,
+    "purge": _purge,
+}
 
 
 async def measure(stage: Stage, ground: Backing) -> list[Figure]:

@@ -43,7 +43,8 @@ async def select_ours(conn: Connection, payment_intent_ids: Sequence[str]) -> se
     rows = await conn.fetch(
         """
         SELECT payment_intent_id FROM payments WHERE payment_intent_id = ANY($1::text[])
-        UNION SELECT payment_intent_id FROM payment_attempts WHERE payment_intent_id = ANY($1::text[])
+        UNION SELECT payment_intent_id FROM payment_attempts
+        WHERE operation = 'create_intent' AND payment_intent_id IS NOT NULL AND payment_intent_id = ANY($1::text[])
         """,
         payment_intent_ids,
     )

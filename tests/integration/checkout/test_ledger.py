@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from services.checkout import jobs
+from services.checkout.store import ledger as store
 from shared.ids import uuid7
 from tests.integration.checkout.money import (
     a_dispute_event,
@@ -125,6 +126,19 @@ async def test_a_payment_of_another_shop_on_the_account_is_kept_apart(checkout, 
     found = await settled(checkout, owner, stripe)
     assert found["other"] == -5000
     assert "stripe_pending" not in found
+
+
+async def test_whose_a_payment_is_can_be_asked_without_reading_all_attempts(clean, owner):
+    said = []
+    await owner.execute("SET search_path = checkout")
+    with owner.query_logger(lambda query: said.append((query.query, query.args))):
+        await store.select_ours(owner, ["pi_1", "pi_2"])
+        await asyncio.sleep(0)
+    [(query, arguments)] = said
+    await owner.execute("SET enable_seqscan = off")  # few rows would be read as a whole, and rightly so
+    plan = "\n".join(row[0] for row in await owner.fetch(f"EXPLAIN {query}", *arguments))
+    assert "payment_attempts_made" in plan
+    assert "Seq Scan" not in plan
 
 
 async def test_the_books_can_not_be_cooked(checkout, stripe, owner):
