@@ -111,6 +111,7 @@ def balance_transaction(told: Json) -> BalanceTransaction:
         source_currency=source.get("currency"),
         source_minor=source.get("amount"),
         payment_intent_id=id_of(source.get("payment_intent")),
+        order_id=_uuid((source.get("metadata") or {}).get("order_id")),
     )
 
 

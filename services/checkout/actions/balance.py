@@ -1,10 +1,13 @@
 """The books against Stripe's: each of its balance transactions is booked once, whenever it comes."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from services.checkout import domain
 from services.checkout.actions.orders import Till
+from services.checkout.domain import BalanceTransaction
 from services.checkout.store import ledger as store
+from shared.db import Connection
 from shared.metrics import counter
 
 BOOKED = counter("checkout_balance_transactions_total", "Stripe's balance transactions, by type.", ("type",))
@@ -22,11 +25,22 @@ async def book_new(till: Till) -> int:
     found = await till.stripe.list_balance(booked_to - OVERLAP)
     new = 0
     async with till.pool.worker() as conn:
-        ours = await store.select_ours(conn, [told.payment_intent_id for told in found if told.payment_intent_id])
+        ours = await of_ours(conn, found)
         for told in found:
-            if await store.book(conn, domain.balance_booked(told, is_ours=told.payment_intent_id in ours)):
+            if await store.book(conn, domain.balance_booked(told, is_ours=told.id in ours)):
                 new += 1
                 BOOKED.labels(type=told.type).inc()
         if found:
             await store.update_poll(conn, max(told.created_at for told in found))
     return new
+
+
+async def of_ours(conn: Connection, found: Sequence[BalanceTransaction]) -> set[str]:
+    """Those of the transactions, by their ids, that are about a payment of this shop; others may use the same account.
+
+    While nobody knows how the request ended that made the payment, its id is not here yet. The order is: it was written
+    before, and Stripe gives a charge the metadata of its PaymentIntent.
+    """
+    payments = await store.select_ours(conn, [told.payment_intent_id for told in found if told.payment_intent_id])
+    orders = await store.select_our_orders(conn, [told.order_id for told in found if told.order_id])
+    return {told.id for told in found if told.payment_intent_id in payments or told.order_id in orders}

@@ -48,8 +48,9 @@ class Booking:
 class BalanceTransaction:
     """One of Stripe's. `amount = net + fee`, in the currency of our balance.
 
-    `payment_intent_id` is of the charge or refund it is about. `source_currency` and `source_minor` are what the
-    customer paid or got, where that is another currency than our balance's.
+    `payment_intent_id` is of the charge or refund it is about, `order_id` what the metadata of that says.
+    `source_currency` and `source_minor` are what the customer paid or got, where that is another currency than our
+    balance's.
     """
 
     id: str
@@ -63,6 +64,7 @@ class BalanceTransaction:
     source_currency: str | None = None
     source_minor: int | None = None
     payment_intent_id: str | None = None
+    order_id: UUID | None = None
 
 
 # Which account stands against our balance; https://docs.stripe.com/reports/balance-transaction-types

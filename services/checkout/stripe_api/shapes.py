@@ -60,6 +60,7 @@ def balance_transaction(told: stripe.BalanceTransaction) -> BalanceTransaction:
         source_currency=getattr(source, "currency", None),
         source_minor=getattr(source, "amount", None),  # what the customer paid or got, in his currency
         payment_intent_id=_id(getattr(source, "payment_intent", None)),
+        order_id=_uuid(getattr(getattr(source, "metadata", None), "order_id", None)),
     )
 
 

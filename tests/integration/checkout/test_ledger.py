@@ -17,6 +17,7 @@ from tests.integration.checkout.money import (
     quiet,
     want,
 )
+from tests.integration.checkout.test_confirmation import CREATE, confirmed
 from tests.integration.checkout.test_payments import a_success, hear
 
 PRICE = 6500
@@ -64,6 +65,17 @@ async def test_a_balance_transaction_before_its_payment_comes_to_the_same(checko
     await settled(checkout, owner, stripe)
     await hear(checkout, a_success(placed))
     assert await settled(checkout, owner, stripe) == {"stripe_balance": PRICE - FEE, "fees": FEE, "sales": -PRICE}
+
+
+async def test_a_payment_whose_answer_was_lost_is_ours_before_anybody_has_heard_of_it(shop, stripe, owner):
+    """Its attempt has no PaymentIntent yet, and what is booked is booked for good."""
+    await stripe.fault(kind="drop_after", times=3, **CREATE)  # longer than the client's own retries
+    body = await confirmed(stripe)
+    assert (await shop.place(body, "key-of-a-lost-answer"))[0] == 503
+    found = await settled(shop, owner, stripe)
+    assert found == {"stripe_balance": PRICE - FEE, "fees": FEE, "stripe_pending": -PRICE}
+    assert (await shop.place(body, "key-of-a-lost-answer"))[0] == 201
+    assert await settled(shop, owner, stripe) == {"stripe_balance": PRICE - FEE, "fees": FEE, "sales": -PRICE}
 
 
 async def test_looking_twice_books_nothing_twice(checkout, stripe, owner):

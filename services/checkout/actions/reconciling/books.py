@@ -2,6 +2,7 @@
 
 from services.checkout import domain
 from services.checkout import stripe_lists as lists
+from services.checkout.actions.balance import of_ours
 from services.checkout.actions.reconciling.objects import look_at_ours
 from services.checkout.actions.reconciling.session import ACTOR, Session
 from services.checkout.domain import BalanceTransaction, Booking
@@ -67,11 +68,11 @@ def _sources(told: list[BalanceTransaction], *prefixes: str) -> list[str]:
 async def _wrong(session: Session, told: list[BalanceTransaction]) -> list[Booking]:
     """What is not booked, or otherwise than Stripe says."""
     async with session.transaction() as conn:
-        ours = await ledger_store.select_ours(conn, [each.payment_intent_id for each in told if each.payment_intent_id])
+        ours = await of_ours(conn, told)
         booked = await ledger_store.select_booked(conn, "balance", [each.id for each in told])
     found = []
     for each in told:
-        booking = domain.balance_booked(each, is_ours=each.payment_intent_id in ours)
+        booking = domain.balance_booked(each, is_ours=each.id in ours)
         if booking.entries and booked.get(each.id) != sorted(booking.entries, key=ledger_store.in_order):
             found.append(booking)
     return found
