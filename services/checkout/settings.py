@@ -45,6 +45,9 @@ class CheckoutSettings(StripeSettings, ServiceSettings):
     attempt_lease_s: float = Field(default=45, gt=0)
     # After this long another process takes up an expiry or a resync that was begun and not finished.
     expiry_lease_s: float = Field(default=60, gt=0)
+    held_look_s: float = Field(
+        default=3600, gt=0, description="how often an order is looked at whose reservation ends only by a person"
+    )
     refund_rest_s: float = Field(
         default=2, gt=0, description="until a refund without an outcome is asked for again; twice as long each time"
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 from services.checkout import domain
 from services.checkout.actions import attempts, payments
 from services.checkout.actions.orders import Till
-from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, PaymentState
+from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, Hold, PaymentState
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import (
@@ -22,6 +22,7 @@ from services.checkout.stripe_api import (
     StripeRefused,
     UnexpectedState,
 )
+from shared.db import Connection
 from shared.ids import uuid7
 
 
@@ -39,14 +40,25 @@ async def expire(till: Till, order_id: UUID) -> None:
         intent = None
     except UnexpectedState as error:
         intent = error.intent  # paid, on its way, or cancelled by somebody else
+    except StripeRefused:
+        async with till.pool.worker() as conn:
+            await _put_off(conn, till, order_id)  # such as a payment that the account doesn't know
+        raise
     async with till.pool.worker() as conn:
         order = await store.select_order_for_update(conn, order_id)
         if order.payment not in domain.RESERVING:
             return  # an event was quicker
         if intent is None:
             await payments.release(conn, order)
-        else:
-            await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
+            return
+        await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
+        if (await store.select_order(conn, order_id)).hold is not Hold.NONE:
+            await _put_off(conn, till, order_id)
+
+
+async def _put_off(conn: Connection, till: Till, order_id: UUID) -> None:
+    """An order that waits for a person is not asked about every minute; its release brings the next look forward."""
+    await store.update_look(conn, order_id, datetime.now(UTC) + timedelta(seconds=till.settings.held_look_s))
 
 
 async def _is_to_end(till: Till, order_id: UUID) -> bool:

@@ -212,18 +212,20 @@ async def _has_settled(conn: Connection, order: Order, payment: PaymentSnapshot)
 
 async def _keep_apart(conn: Connection, order: Order, payment: PaymentSnapshot) -> None:
     """Money that settles nothing holds the order. Nobody has to decide about a second payment or a late one."""
-    await _book(conn, order, payment, settles=False)
+    is_news = await _book(conn, order, payment, settles=False)
     order = await standing.reconsider(conn, order)
-    PAYMENTS.labels(result="held", category=order.hold).inc()
+    if is_news:
+        PAYMENTS.labels(result="held", category=order.hold).inc()
     is_over = order.hold is Hold.NONE and order.payment in RESERVING
     if is_over and not await payment_store.has_other_live_payment(conn, order.id, payment.payment_intent_id):
         await release(conn, order)  # it was the wrong money, and a person has given it back
 
 
-async def _book(conn: Connection, order: Order, payment: PaymentSnapshot, *, settles: bool) -> None:
+async def _book(conn: Connection, order: Order, payment: PaymentSnapshot, *, settles: bool) -> bool:
+    """False when it was booked before."""
     received = Money(payment.amount_received_minor, payment.currency)
     booking = domain.payment_booked(payment.payment_intent_id, order.id, received, settles=settles)
-    await ledger_store.book(conn, booking)
+    return await ledger_store.book(conn, booking)
 
 
 def told_failure(payment: PaymentSnapshot) -> str | None:

@@ -38,6 +38,8 @@ async def reconsider(conn: Connection, order: Order, actor: str = STRIPE) -> Ord
     )
     if now != order:
         await store.update_facts(conn, now)
+        if now.hold is Hold.NONE:
+            await store.update_look_forward(conn, now.id)
         await _tell(conn, order, now, actor)
     return now
 

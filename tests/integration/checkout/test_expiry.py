@@ -6,10 +6,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.checkout import jobs
+from services.checkout.actions import expiry
 from services.checkout.app import make
+from services.checkout.store import payments as payment_store
+from shared import metrics
 from shared.events import PaymentProcessing
 from tests.integration.checkout.conftest import SKU, an_order, serving, settings_for
-from tests.integration.checkout.test_payments import an_event, hear, journal_of, state_of, stock_of
+from tests.integration.checkout.test_payments import a_success, an_event, hear, journal_of, state_of, stock_of
+
+LOOKS_IN_S = "SELECT extract(epoch FROM expiry_due_at - now())::float FROM checkout.orders"
 
 
 @pytest.fixture
@@ -139,6 +144,34 @@ async def test_what_stripe_refuses_is_not_tried_for_ever_and_the_stock_comes_bac
             await asyncio.sleep(0.05)
     assert await stock_of(owner) == (60, 0)
     assert await stripe.intents() == []
+
+
+async def test_an_order_that_waits_for_a_person_is_looked_at_now_and_then_and_ends_when_it_is_released(
+    checkout, stripe, owner
+):
+    """Each look asked Stripe under a new key and counted another held payment, every minute until somebody decided."""
+    _, placed = await checkout.place()
+    form = {"amount": "100", "currency": "usd", "confirm": "true", "metadata[order_id]": placed["order"]["id"]}
+    _, wrong = await stripe.post("payment_intents", **form, payment_method="pm_card_visa", return_url=stripe.url)
+    told = a_success({**placed, "payment_intent_id": wrong["id"]}, amount_minor=100, amount_received_minor=100)
+    counted = ("checkout_payments_total", {"result": "held", "category": "payment_differs"})
+    before = metrics.REGISTRY.get_sample_value(*counted) or 0
+    await hear(checkout, told)
+    await owner.execute(
+        "UPDATE checkout.orders SET reserved_until = now() - interval '1 second', expiry_due_at = now()"
+    )
+    async with asyncio.timeout(10):
+        while not 3000 < await owner.fetchval(LOOKS_IN_S) <= 3600:
+            await asyncio.sleep(0.02)
+    await expiry.expire(checkout.till, UUID(placed["order"]["id"]))
+    await hear(checkout, told.model_copy(update={"id": uuid4()}))
+    assert (await state_of(owner, placed), await stock_of(owner)) == (("awaiting", "payment_differs"), (60, 1))
+    assert metrics.REGISTRY.get_sample_value(*counted) == before + 1
+    await stripe.post("refunds", payment_intent=wrong["id"])
+    async with checkout.till.pool.worker() as conn:
+        await payment_store.request_resync(conn, wrong["id"], UUID(placed["order"]["id"]), "given back by a person")
+    await until(owner, placed, "expired")
+    assert await stock_of(owner) == (60, 0)
 
 
 async def test_two_expiry_jobs_at_once_release_once(checkout, stripe, owner):

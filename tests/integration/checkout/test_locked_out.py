@@ -72,6 +72,7 @@ async def test_a_payment_that_stripe_says_it_does_not_know_is_not_taken_for_canc
         await expiry.expire(checkout.till, order_id_of(placed))
     assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("awaiting", (60, 1))
     assert (await attempts_of(owner))[1] == ("cancel_intent", "refused", "resource_missing")
+    assert await owner.fetchval("SELECT expiry_due_at - now() > interval '50 minutes' FROM checkout.orders")
 
 
 async def test_a_revoked_key_does_not_end_a_confirmation_of_unknown_outcome(shop, locked_out, stripe, owner):
