@@ -81,7 +81,12 @@ async def ask_for_resync(settings: OpsSettings, arguments: argparse.Namespace) -
     """Writes the wish down; the running service fetches the object and announces it."""
     async with _opened(settings) as pool, pool.worker() as conn:
         resync_id = await resync.request(conn, arguments.object, arguments.actor, arguments.reason)
+        is_served = await resync.is_served(conn)
     print(f"resync {resync_id} of {arguments.object} is asked for; webhooks fetches it from Stripe and announces it")
+    if not is_served:
+        print(
+            "Warning: it waits, since no webhooks that has a key for Stripe (WEBHOOKS_STRIPE_SECRET_KEY) was lately up."
+        )
 
 
 @contextlib.asynccontextmanager

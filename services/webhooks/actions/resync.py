@@ -12,7 +12,7 @@ from uuid import UUID
 from services.webhooks import domain
 from services.webhooks.actions.reading import BudgetSpent, Reader, spend
 from services.webhooks.domain.backfill import rest_s
-from services.webhooks.store import resyncs
+from services.webhooks.store import backfill, resyncs
 from services.webhooks.store.resyncs import Resync
 from services.webhooks.stripe_api import StripeAway, StripeRefused, StripeUnknown
 from shared import metrics, outbox
@@ -27,6 +27,9 @@ RESYNCS = metrics.counter("webhooks_resyncs_total", "Objects told again on deman
 
 BATCH = 5
 LEASE_S = 60.0
+
+# The leader of the backfill shows up every few seconds.
+PRESENT_WITHIN = timedelta(minutes=5)
 
 LONGEST_ACTOR, LONGEST_REASON = 200, 2000
 
@@ -62,6 +65,11 @@ async def request(conn: Connection, object_id: str, actor: str, reason: str) -> 
         details={"resync_id": str(resync_id)},
     )
     return resync_id
+
+
+async def is_served(conn: Connection) -> bool:
+    """Whether a process that carries resyncs out has lately been up: one with a key for Stripe."""
+    return await backfill.select_is_present(conn, PRESENT_WITHIN)
 
 
 async def resync_due(reader: Reader) -> int:

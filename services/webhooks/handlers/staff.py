@@ -11,7 +11,7 @@ from aiohttp import web
 
 from services.webhooks.actions import looking
 from services.webhooks.actions.looking import Page
-from services.webhooks.handlers.keys import PAGES, POOL
+from services.webhooks.handlers.keys import PAGES, POOL, WEBHOOKS
 from services.webhooks.schemas import Blank, Cursor, EventId, EventType, Moment, ObjectId, OrderId, ResyncForm, State
 from services.webhooks.store.lookup import Filters
 from shared.errors import Invalid, NotFound
@@ -68,10 +68,14 @@ async def event(request: web.Request) -> web.Response:
 
 @permit(Permission.STAFF, Right.EVENTS_RESYNC)
 @describe(
-    {303: Redirect("/staff/events/{id}?asked=1"), 404: HTML, 422: HTML}, takes=form_of(ResyncForm), asks=(EVENT_ID,)
+    {303: Redirect("/staff/events/{id}?asked=1"), 404: HTML, 409: HTML, 422: HTML},
+    takes=form_of(ResyncForm),
+    asks=(EVENT_ID,),
 )
 async def resync(request: web.Request) -> web.Response:
-    """Has the event's object fetched from Stripe and told again; then shows the event."""
+    """Has the event's object fetched from Stripe and told again; then shows the event. 409 without a key for Stripe."""
+    if not _can_ask(request):
+        return await _event(request, wrong="Not done: this installation has no key to ask Stripe with.", status=409)
     form, event_id = await parse_form(request), request.match_info["id"]
     text = _storable(form.get("reason", ""))
     try:
@@ -109,10 +113,15 @@ async def _event(request: web.Request, *, notice: str = "", wrong: str = "", sta
         raw=raw,
         published_as=journey.published_as,
         others=journey.others,
-        may_resync=is_intent and staff.may(Right.EVENTS_RESYNC),
+        may_resync=is_intent and staff.may(Right.EVENTS_RESYNC) and _can_ask(request),
         notice=notice,
         wrong=wrong,
     )
+
+
+def _can_ask(request: web.Request) -> bool:
+    """Whether anybody would carry a resync out."""
+    return request.app[WEBHOOKS].access() is not None
 
 
 def _filters(given: Mapping[str, str], before: str | None) -> tuple[Filters, dict[str, str]]:

@@ -174,6 +174,11 @@ async def delete_wanted(conn: Connection) -> list[UUID]:
     return [row["run_id"] for row in rows]
 
 
+async def select_is_present(conn: Connection, within: timedelta) -> bool:
+    """Whether a leader was up so lately."""
+    return bool(await conn.fetchval("SELECT seen_at > now() - $1::interval FROM backfill", within))
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What is measured of it."""

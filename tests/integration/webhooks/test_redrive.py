@@ -8,7 +8,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from services.webhooks.actions import redrive
+from services.webhooks.actions import redrive, resync
 from services.webhooks.actions.redrive import Selection
 from shared import topology
 from shared.db import open_pool
@@ -130,6 +130,17 @@ async def test_a_wrong_command_says_what_to_do(clean, amqp_url, arguments, says)
     assert code == 1
     assert says in said
     assert "Traceback" not in said
+
+
+async def test_a_resync_that_nobody_would_carry_out_is_asked_for_with_a_warning(clean, amqp_url, pool, owner):
+    code, said = await ops(clean, amqp_url, "resync", "pi_1", "--reason", "he paid")
+    assert (code, "is asked for" in said, "Warning" in said) == (0, True, True)
+    await owner.execute("INSERT INTO webhooks.backfill (seen_at) VALUES (now())")
+    async with pool.worker() as conn:
+        assert await resync.is_served(conn)
+    await owner.execute("UPDATE webhooks.backfill SET seen_at = now() - interval '6 minutes'")
+    async with pool.worker() as conn:
+        assert not await resync.is_served(conn)
 
 
 async def test_without_the_login_of_webhooks_the_command_says_which_setting(clean, amqp_url):

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from shared import staff
 from shared.db import open_pool
@@ -56,6 +57,13 @@ class Browser:
         found = re.search(r'name="csrf" value="([0-9a-f]{64})"', await self.page("/staff/events"))
         assert found is not None
         return found[1]
+
+
+@pytest.fixture
+async def door(open_door):
+    """With a key, without which nothing can be told again; of Stripe itself nothing is heard here."""
+    async with open_door(stripe_secret_key=SecretStr("rk_test_standin"), stripe_url="http://127.0.0.1:1") as door:
+        yield door
 
 
 @pytest.fixture
@@ -409,6 +417,20 @@ async def test_a_resync_without_a_reason_is_not_done(door, ada, owner, reason):
     response = await ada.post(f"/staff/events/{event['id']}/resync", form)
     assert response.status == 422
     assert 'role="alert"' in await response.text()
+    assert await owner.fetchval("SELECT count(*) FROM webhooks.resyncs") == 0
+
+
+async def test_without_a_key_for_stripe_no_resync_is_offered_or_taken(open_door, invite, owner):
+    event = an_event()
+    async with open_door() as door:
+        await door.deliver(event)
+        ada = Browser(door)
+        await ada.post("/staff/enter", {"code": await invite(BOTH)})
+        assert "Resync" not in await ada.page(f"/staff/events/{event['id']}")
+        form = {"csrf": await ada.csrf(), "reason": "x"}
+        response = await ada.post(f"/staff/events/{event['id']}/resync", form)
+        assert response.status == 409
+        assert "no key" in await response.text()
     assert await owner.fetchval("SELECT count(*) FROM webhooks.resyncs") == 0
 
 
