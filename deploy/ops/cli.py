@@ -11,6 +11,7 @@ from deploy.ops import (
     catalogue,
     dead_letters,
     events,
+    letters,
     parcels,
     reconcile,
     refunds,
@@ -35,8 +36,7 @@ def main() -> None:
             print(f"{each.field}: {each.detail}", file=sys.stderr)
         sys.exit(f"ops: {error}")
     except (OSError, asyncpg.PostgresError) as error:
-        names = "OPS_DATABASE_URL, OPS_WEBHOOKS_DATABASE_URL and OPS_AMQP_URL"
-        sys.exit(f"ops: {type(error).__name__}: {error}. Are {names} right?")
+        sys.exit(f"ops: {type(error).__name__}: {error}. Are OPS_AMQP_URL and the OPS_…DATABASE_URL right?")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         reconcile,
         dead_letters,
         events,
+        letters,
         bans,
         webhook_secrets,
         staff_session,

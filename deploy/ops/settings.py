@@ -9,7 +9,7 @@ from shared.stripe_client import STRIPE_API, Access
 
 
 class OpsSettings(Settings):
-    """`database_url` is checkout's login, `webhooks_database_url` that of webhooks, for the commands about its events.
+    """`database_url` is checkout's login; those of webhooks and the notifier are for the commands about what is theirs.
 
     A command that needs neither database nor broker ignores its setting.
     """
@@ -18,6 +18,7 @@ class OpsSettings(Settings):
 
     database_url: Secret
     webhooks_database_url: Secret | None = None
+    notifier_database_url: Secret | None = None
     amqp_url: Secret
     stripe_secret_key: Secret | None = Field(default=None, description="restricted: read only; for dry runs")
     stripe_url: str = STRIPE_API
@@ -40,3 +41,9 @@ class OpsSettings(Settings):
         if self.webhooks_database_url is None:
             raise Invalid("this command needs OPS_WEBHOOKS_DATABASE_URL, the login of webhooks")
         return self.webhooks_database_url.get_secret_value()
+
+    def notifier_database(self) -> str:
+        """The login of the notifier, for the command that needs it; raises Invalid when it isn't set."""
+        if self.notifier_database_url is None:
+            raise Invalid("this command needs OPS_NOTIFIER_DATABASE_URL, the login of the notifier")
+        return self.notifier_database_url.get_secret_value()

@@ -22,10 +22,13 @@ from services.notifier.store.letters import (
     update_state,
     update_to_sending,
 )
+from services.notifier.store.resending import Ended, Selection, select_ended_for_update, update_to_pending
 
 __all__ = [
     "Due",
+    "Ended",
     "Lost",
+    "Selection",
     "end_attempt",
     "insert_attempt",
     "insert_failed_refund",
@@ -33,12 +36,14 @@ __all__ = [
     "insert_paid_order",
     "select_attempted_for_update",
     "select_due_for_update",
+    "select_ended_for_update",
     "select_is_paid",
     "select_lost_for_update",
     "select_refund_failed",
     "select_waiting",
     "update_move",
     "update_state",
+    "update_to_pending",
     "update_to_sending",
     "withdraw_failure_letters",
     "withdraw_refund_letter",

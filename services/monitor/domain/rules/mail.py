@@ -78,6 +78,6 @@ RULES = (
         "Mails are lost",
         mail_lost,
         "Read reason and code in notifier's log line `mail tried`: many alike are our fault or the server's, not the "
-        "customers'. Mend that first; what was refused is not sent again by itself.",
+        "customers'. Mend that first; `python -m deploy.ops resend-letters` then sends again what was refused.",
     ),
 )
