@@ -61,6 +61,8 @@ async def _running(settings: MonitorSettings, app: web.Application) -> AsyncIter
         await desk.bus.consume_snapshots(partial(actions.hear, desk.sightings))
         for name, job, rest_s in (*_own_jobs(desk, live), *_common_jobs(desk)):
             await stack.enter_async_context(loop.running(name, job, rest_s, settings.drain_s))
+        watch = partial(jobs.watch_database, desk, channels)
+        await stack.enter_async_context(loop.running("watch_database", watch, settings.evaluate_s, settings.drain_s))
         for channel in channels:
             job = partial(jobs.tell, desk.pool, channel)
             running = loop.running(f"tell_{channel.name}", job, TELL_LOOK_S, settings.drain_s)

@@ -1,5 +1,6 @@
 """What the monitor does by itself, one batch at a time."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from services.monitor import actions
@@ -18,6 +19,12 @@ KEEP_PUBLISHED_DAYS = 7
 async def watch_broker(desk: Desk) -> int:
     """Notices that the broker went away or came back, often enough to miss no gap that matters."""
     actions.look(desk)
+    return 0
+
+
+async def watch_database(desk: Desk, channels: Sequence[Channel]) -> int:
+    """Notices that PostgreSQL went away or came back, and tells people without it."""
+    await actions.watch_database(desk, channels)
     return 0
 
 

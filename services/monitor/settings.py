@@ -28,6 +28,7 @@ class MonitorSettings(ServiceSettings):
     silent_after_s: float = Field(default=30.0, gt=0)
     stale_after_s: float = Field(default=30.0, gt=0, description="figures older than this are not exposed")
     broker_away_after_s: float = Field(default=10.0, gt=0)
+    database_away_after_s: float = Field(default=30.0, gt=0, description="longer than PostgreSQL takes to restart")
     probe_s: float = Field(default=5.0, gt=0)
     payment_window_s: float = Field(default=900.0, gt=0)
     payment_target: float = Field(default=0.7, gt=0, lt=1)
@@ -113,6 +114,7 @@ class MonitorSettings(ServiceSettings):
             probed_services=tuple(self.probes()),
             silent_after=timedelta(seconds=self.silent_after_s),
             broker_away_after=timedelta(seconds=self.broker_away_after_s),
+            database_away_after=timedelta(seconds=self.database_away_after_s),
             payment_window=timedelta(seconds=self.payment_window_s),
             payment_target=self.payment_target,
             payment_floor=self.payment_floor,

@@ -1,5 +1,6 @@
 """What the monitor does."""
 
+from services.monitor.actions.absence import watch_database
 from services.monitor.actions.auditing import check_invariants
 from services.monitor.actions.desk import Desk
 from services.monitor.actions.evaluating import evaluate, make
@@ -24,4 +25,5 @@ __all__ = [
     "probe",
     "read_status",
     "tell",
+    "watch_database",
 ]

@@ -169,6 +169,7 @@ class Limits:
     probed_services: tuple[str, ...] = ()
     silent_after: timedelta = timedelta(seconds=30)
     broker_away_after: timedelta = timedelta(seconds=10)
+    database_away_after: timedelta = timedelta(seconds=30)
     payment_window: timedelta = timedelta(minutes=15)
     payment_target: float = 0.7
     payment_floor: int = 10

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from services.monitor.domain.absence import Absence
 from services.monitor.domain.counts import Recent, answered, asked_of_stripe, mailed, samples
 from services.monitor.domain.facts import Broker, Probe
 from shared.metrics import Snapshot, SnapshotCollector
@@ -25,6 +26,7 @@ class Sightings:
         self.letters = Recent(started_at, timedelta(hours=1), mailed)
         self.broker = Broker(is_connected=False, since=started_at)
         self._looked_at = started_at
+        self.absence: Absence | None = None  # of PostgreSQL
         self.readiness: dict[str, Probe] = {}
         self.dead_letters: Mapping[str, int] | None = None
 

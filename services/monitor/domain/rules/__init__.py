@@ -4,7 +4,7 @@ A rule that lacks its data says so (`unknown`): that neither opens nor resolves 
 function in one of these files and add it to RULES; CONTRIBUTING.md lists the rest.
 """
 
-from services.monitor.domain.rules import answers, disputes, invariants, mail, orders, security
+from services.monitor.domain.rules import answers, database, disputes, invariants, mail, orders, security
 from services.monitor.domain.rules.processes import broker_away, dead_letters, service_silent, service_unready
 from services.monitor.domain.rules.reconciliation import reconciliation_finding, reconciliation_overdue
 from services.monitor.domain.rules.shop import payment_success_low, stock_short
@@ -136,6 +136,7 @@ RULES = (
         "Run `python -m deploy.ops reconcile`: it says how far the run under way has come; why it rests stands in "
         "checkout's log line `reconciliation rests`.",
     ),
+    *database.RULES,
     *invariants.RULES,
     *answers.RULES,
     *mail.RULES,
