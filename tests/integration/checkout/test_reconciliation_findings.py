@@ -6,7 +6,7 @@ import pytest
 
 from services.checkout import jobs
 from services.checkout.actions.reconciling import people
-from services.monitor.actions.evaluating import reconciliation_of
+from services.monitor.actions.gathering import reconciliation_of
 from services.monitor.domain.sightings import Sightings
 from shared import metrics
 from shared.errors import NotFound
