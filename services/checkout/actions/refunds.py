@@ -49,16 +49,21 @@ DASHBOARD = "stripe dashboard"
 async def request(conn: Connection, order_id: UUID, wanted: RefundWanted, actor: str) -> Refund:
     """Writes a refund down; the job asks Stripe. The same id again answers the same refund.
 
-    Raises NotFound, Invalid, RefundTooLarge, NothingToRefund, ChargeDisputed.
+    Raises NotFound, Invalid, RefundIdTaken, RefundTooLarge, NothingToRefund, ChargeDisputed.
     """
     order = await store.select_order_for_update(conn, order_id)
     known = await refund_store.select_refund(conn, wanted.id)
     if known is not None:
-        if known.order_id != order_id or known.reason != wanted.reason:
-            raise Conflict("this id is another refund's")
-        return known
+        return await _same(conn, known, order_id, wanted)
     income, plan = await preview(conn, order, wanted)
     return await _write(conn, order, income, plan, (wanted, actor))
+
+
+async def _same(conn: Connection, known: Refund, order_id: UUID, wanted: RefundWanted) -> Refund:
+    pieces = await refund_store.select_refund_pieces(conn, known.id)
+    left_minor = await refund_store.select_left(conn, known.payment_intent_id)
+    without_it = left_minor if known.state in ENDED_BADLY else left_minor + known.amount_minor
+    return domain.same_refund(known, pieces, order_id, wanted, without_it)
 
 
 async def preview(conn: Connection, order: Order, wanted: RefundWanted) -> tuple[Income, RefundPlan]:

@@ -79,12 +79,14 @@ from services.checkout.domain.refunds import (
     ChargeDisputed,
     NothingToRefund,
     Refund,
+    RefundIdTaken,
     RefundPlan,
     RefundState,
     RefundTooLarge,
     RefundWanted,
     plan_refund,
     refund_rest_s,
+    same_refund,
 )
 from services.checkout.domain.shipping import Method, NotServed, Option, included
 from services.checkout.domain.states import (
@@ -193,6 +195,7 @@ __all__ = [
     "Reason",
     "Received",
     "Refund",
+    "RefundIdTaken",
     "RefundPlan",
     "RefundState",
     "RefundTooLarge",
@@ -240,6 +243,7 @@ __all__ = [
     "refund_rest_s",
     "refunded_pieces",
     "same_parcel",
+    "same_refund",
     "settle",
     "sha256",
     "taken_over",

@@ -53,6 +53,11 @@ class RefundTooLarge(Conflict):
     title = "More than is left of the payment"
 
 
+class RefundIdTaken(Conflict):
+    code = "refund_id_taken"
+    title = "This id is another refund's"
+
+
 class NothingToRefund(Conflict):
     code = "nothing_to_refund"
     title = "There is no payment with money left to give back"
@@ -122,6 +127,24 @@ def plan_refund(wanted: RefundWanted, lines: Sequence[Line], left: Mapping[int, 
     if wanted.restock and not plan.lines:
         raise Invalid("say which lines come back on the shelf", field="restock")
     return plan
+
+
+def same_refund(
+    known: Refund, pieces: Mapping[int, int], order_id: UUID, wanted: RefundWanted, left_minor: int
+) -> Refund:
+    """The refund that a repeated request means; raises RefundIdTaken when it asks for another one.
+
+    `pieces` are those of `known`, and `left_minor` is the money that its payment would have left without it.
+    """
+    found = (known.order_id, known.payment_intent_id, known.reason, known.restock, known.amount_minor, pieces)
+    amount, lines = known.amount_minor, wanted.lines
+    if lines is None:
+        amount = left_minor if wanted.amount_minor is None else wanted.amount_minor
+        lines = pieces if amount == left_minor else {}
+    payment_intent_id = wanted.payment_intent_id or known.payment_intent_id
+    if found != (order_id, payment_intent_id, wanted.reason, wanted.restock, amount, lines):
+        raise RefundIdTaken("send a new id for another refund; one that was asked for does not change")
+    return known
 
 
 def _plan(wanted: RefundWanted, lines: Sequence[Line], left: Mapping[int, int], left_minor: int) -> RefundPlan:

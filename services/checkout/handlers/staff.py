@@ -15,6 +15,7 @@ from services.checkout.domain import (
     OrderOnHold,
     OrderUnpaid,
     ParcelIdTaken,
+    RefundIdTaken,
     RefundTooLarge,
 )
 from services.checkout.handlers.keys import TILL
@@ -49,12 +50,12 @@ UNSENDABLE = (OrderUnpaid, OrderOnHold, MoneyDisputed, OrderGivenBack, MoreThanL
     {202: RefundOut},
     takes=RefundIn,
     asks=(ORDER_ID, REFUND_ID),
-    problems=(NotFound, Conflict, RefundTooLarge, NothingToRefund, ChargeDisputed),
+    problems=(NotFound, Conflict, RefundIdTaken, RefundTooLarge, NothingToRefund, ChargeDisputed),
 )
 async def refund_order(request: web.Request) -> web.Response:
     """Writes a refund down: all that is left, an amount, or pieces of lines.
 
-    The client chooses its id, so sending it again can't give the money back twice.
+    The client chooses its id, so sending it again can't give the money back twice. Another wish needs another id.
     """
     order_id, refund_id = path_uuid(request, "id"), path_uuid(request, "refund_id")
     body = await parse(request, RefundIn)

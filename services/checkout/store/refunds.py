@@ -121,6 +121,12 @@ async def select_refunded_pieces(conn: Connection, order_id: UUID) -> Mapping[in
     return {row["position"]: row["pieces"] for row in rows}
 
 
+async def select_refund_pieces(conn: Connection, refund_id: UUID) -> Mapping[int, int]:
+    """The pieces of one refund by position."""
+    rows = await conn.fetch("SELECT position, quantity FROM refund_lines WHERE refund_id = $1", refund_id)
+    return {row["position"]: row["quantity"] for row in rows}
+
+
 async def select_incomes(conn: Connection, order_id: UUID) -> list[Income]:
     """What the order's payments brought, and what went back of each for sure."""
     rows = await conn.fetch(

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from services.checkout.actions import resync as resyncing
-from services.checkout.domain import ChargeDisputed, RefundTooLarge, Resync
+from services.checkout.domain import ChargeDisputed, RefundIdTaken, RefundTooLarge, Resync
 from shared.errors import Invalid
 from shared.events import OrderRefunded, decode
 from shared.ids import uuid7
@@ -75,6 +75,20 @@ async def test_the_same_wish_twice_is_one_refund(checkout, stripe, owner):
     await quiet(checkout)
     assert await given_back(stripe, placed) == 500
     assert len(await refunds_of(owner, placed)) == 1
+
+
+async def test_an_id_that_was_used_is_refused_to_another_wish_and_knows_its_own(checkout, stripe, owner):
+    placed = await a_paid_order(checkout, stripe)
+    wish = uuid7()
+    await want(checkout, placed, id=wish, lines={0: 1})
+    for other in ({"lines": {0: 2}, "restock": True}, {"amount_minor": 2 * PRICE}, {}):
+        with pytest.raises(RefundIdTaken):
+            await want(checkout, placed, id=wish, **other)
+    await want(checkout, placed, id=wish, lines={0: 1})
+    rest = uuid7()
+    for _ in range(2):
+        await want(checkout, placed, id=rest)  # all that is left
+    assert [amount for amount, _, _ in await refunds_of(owner, placed)] == [PRICE, PRICE]
 
 
 # Two partial refunds at once (saleor #17098): the bug without the guard, then the guard.
