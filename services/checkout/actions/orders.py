@@ -91,9 +91,9 @@ async def place_order(
     till.stripe.require_room()
     key_sha256 = domain.sha256(key)
     fingerprint = domain.sha256(wanted.as_text() + (str(shopper.id) if shopper else ""))
-    payer = await _payer(till, wanted, key_sha256, shopper)
     guard = till.settings.guard
     origin = card_testing.origin(guard, wanted.email, shopper.id if shopper else None, address) if guard else None
+    payer = await _payer(till, wanted, key_sha256, shopper, origin)
     order_id, is_replay = await _claim_or_find(till, _Wish(wanted, payer, origin), (key_sha256, fingerprint))
     intent = await _intent_of(till, order_id, is_replay=is_replay)
     whole = await look_at(till.pool, order_id)
@@ -117,12 +117,19 @@ async def select_whole(conn: Connection, order_id: UUID) -> WholeOrder:
     return WholeOrder(order, lines, await parcel_store.select_parcels(conn, order_id))
 
 
-async def _payer(till: Till, wanted: PlaceOrder, key_sha256: bytes, shopper: Shopper | None) -> Payer | None:
-    """A repeat asks nothing anew: its order was written with what was true then, and the card may be gone since."""
+async def _payer(
+    till: Till, wanted: PlaceOrder, key_sha256: bytes, shopper: Shopper | None, origin: Origin | None
+) -> Payer | None:
+    """A repeat asks nothing anew: its order was written with what was true then, and the card may be gone since.
+
+    Stripe is asked about cards only for who may order; whether he still may is looked at again when it is written.
+    """
     if shopper is None:
         return None
     async with till.pool.request(idempotency_key=key_sha256.hex()) as conn:
         is_known = await store.find_claim(conn, key_sha256) is not None
+        if not is_known and (wanted.save_payment_method or wanted.payment_method):
+            await _check_origin(conn, till.settings, origin)
     if is_known:
         return Payer(shopper)
     return await customers.payer_of(till.pool, till.stripe, till.settings, shopper, wanted)
@@ -150,11 +157,15 @@ async def _claim_or_find(till: Till, wish: _Wish, key: tuple[bytes, bytes]) -> t
 
 async def _admit(conn: Connection, settings: CheckoutSettings, wish: _Wish, order_id: UUID) -> None:
     """Writes the order, unless too many of the same origin went wrong."""
-    if settings.guard and wish.origin:
-        await guarding.admit(conn, settings.guard, wish.origin)
+    await _check_origin(conn, settings, wish.origin)
     await _write_order(conn, settings, wish.wanted, order_id, wish.payer)
     if wish.origin:
         await guard_store.insert_origin(conn, order_id, wish.origin)
+
+
+async def _check_origin(conn: Connection, settings: CheckoutSettings, origin: Origin | None) -> None:
+    if settings.guard and origin:
+        await guarding.admit(conn, settings.guard, origin)
 
 
 async def _write_order(

@@ -20,7 +20,7 @@ from services.checkout.app import make
 from shared import inbox
 from tests.integration.checkout.conftest import an_order, serving, settings_for
 from tests.integration.checkout.test_payments import a_failure, a_success, state_of
-from tests.integration.checkout.test_saved_cards import KEYS, signed_in
+from tests.integration.checkout.test_saved_cards import KEYS, customers_at, order, signed_in
 
 IS_WHOLE = "CARDS" in os.environ
 CARDS = int(os.environ.get("CARDS", "16"))
@@ -171,6 +171,14 @@ async def test_a_customer_who_is_signed_in_is_known_under_every_address(guarded)
             status, _, _ = await place(checkout, f"m{number}@x.example", elsewhere(number), **signed_in("mallory"))
             assert status == (201 if number < 4 else 429)
         assert (await place(checkout, "m9@x.example", elsewhere(9), **signed_in("ada")))[0] == 201
+
+
+async def test_who_is_refused_makes_no_customer_at_stripe(guarded, stripe):
+    wish = {"email": "m@x.example", "save_payment_method": True, "consent_version": "1"}
+    async with guarded(customer_keys=KEYS, card_testing_unpaid_per_email=4) as checkout:
+        for number in range(7):
+            assert (await order(checkout, f"mallory-{number}", **wish))[0] == (201 if number < 4 else 429)
+    assert await customers_at(stripe) == 4
 
 
 async def test_many_orders_at_once_can_not_slip_through_together(guarded):
