@@ -1,7 +1,8 @@
 """A process that can be stopped between two of its transactions: to go on later, or to die there.
 
 A crash in the middle of a transaction leaves what a crash just before it leaves, so these are all the places where
-it can matter; and what others do meanwhile is what would happen in between, since rows are locked for no longer.
+a crash can matter. What others do meanwhile happens between transactions only: no two are ever open at once, so that
+a lock that is missing inside one is not found here. The races of `tests/integration` are for that.
 """
 
 import asyncio

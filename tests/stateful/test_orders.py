@@ -20,7 +20,7 @@ def world(clean) -> Iterator[World]:
         yield opened
 
 
-def test_orders_survive_every_interleaving_of_shoppers_webhooks_jobs_and_crashes(world: World) -> None:
+def test_orders_survive_shoppers_webhooks_jobs_and_crashes_between_any_two_transactions(world: World) -> None:
     """The same runs each time, so that it fails for a change and not by chance."""
     bounded = settings(
         max_examples=EXAMPLES,
