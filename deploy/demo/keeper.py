@@ -58,6 +58,8 @@ class Keeper:
             return {"pid": self._start(order["argv"], order["env"])}
         if order["do"] == "end":
             return {"ended": self._end(order["signal"], order["grace_s"])}
+        if order["do"] == "signal":
+            return {"signalled": self._signal(order["signal"])}
         return {"running": self._is_running()}
 
     def close(self) -> None:
@@ -95,6 +97,14 @@ class Keeper:
             _reap()
             time.sleep(0.02)
         return not left
+
+    def _signal(self, number: int) -> int:
+        """Send it to the server and all it has started; how many there are."""
+        found = _descendants()
+        for process in found:
+            with suppress(psutil.Error):
+                process.send_signal(number)
+        return len(found)
 
     def _server_gone(self, grace_s: float) -> None:
         assert self._server is not None

@@ -102,6 +102,14 @@ class PrivateServer:
         if not self._order(do="end", signal=int(number), grace_s=grace_s)["ended"]:
             raise ServerFailed(f"processes of {self.folder.name} do not end")
 
+    def freeze(self) -> None:
+        """The server and all it has started stand still: connections stay open, and nothing answers on them."""
+        self._order(do="signal", signal=int(signal.SIGSTOP))
+
+    def thaw(self) -> None:
+        """All go on where they stood."""
+        self._order(do="signal", signal=int(signal.SIGCONT))
+
     def run(self, argv: list[str], env: Mapping[str, str]) -> None:
         """Run a command to its end, as the server's user."""
         done = subprocess.run(

@@ -99,6 +99,13 @@ class RabbitMQ:
         """End it as a power cut would, as far as a process can tell."""
         self._server.end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Silent until `thaw`, as behind a network that swallows everything: nobody is told that it is away."""
+        self._server.freeze()
+
+    def thaw(self) -> None:
+        self._server.thaw()
+
     def restart(self) -> None:
         self.stop()
         self.start()

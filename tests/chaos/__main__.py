@@ -21,7 +21,7 @@ from deploy.demo.stage import Options, Stage
 from tests.chaos.outcome import Outcome, write
 from tests.chaos.reconciling import reconcile
 from tests.chaos.settling import settle
-from tests.chaos.shoppers import Trickle
+from tests.chaos.shoppers import Trickle, surprises
 from tests.chaos.weather import Weather
 
 RESERVATION_S = 25.0
@@ -99,6 +99,8 @@ async def _storm(account: Account, stage: Stage, ground: Backing, settings: tupl
         findings = await reconcile(stage, trickle.memories)
         for what, number in left.items():
             findings.add("conflicts", f"still open: {number} {what}", number)
+        for what, number in surprises(trickle.memories, trickle.answers).items():
+            findings.add("conflicts", f"{number} times {what}", number)
     return await Outcome.of(stage, trickle, weather, findings, (seed, seconds, time.monotonic() - began))
 
 

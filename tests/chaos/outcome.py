@@ -9,7 +9,7 @@ from typing import Any
 from deploy.demo.account import Account
 from deploy.demo.stage import Stage
 from tests.chaos.reconciling import ZEROS, Findings
-from tests.chaos.shoppers import MEANS_TO_PAY, Trickle
+from tests.chaos.shoppers import Trickle, success_rate
 from tests.chaos.weather import Weather
 
 SHOWN_EVIDENCE = 25
@@ -40,14 +40,13 @@ class Outcome:
             for order in memory.order_ids
             if memory.paid_at and order in paid_at
         ]
-        meant = [memory for memory in memories if memory.wish in MEANS_TO_PAY and memory.outcome != "out_of_stock"]
         answered = sorted(memory.answered_ms for memory in memories if memory.answered_ms is not None)
         document = {
             "seconds": seconds,
             "shoppers": len(memories),
             "orders_paid": len(paid_at),
             "paid_per_minute": round(len(paid_at) / seconds * 60, 1),
-            "success_rate": round(sum(m.outcome == "paid" for m in meant) / max(1, len(meant)), 4),
+            "success_rate": round(success_rate(memories), 4),
             **{f"p{part}_ms": round(_percentile(answered, part), 1) for part in (50, 95, 99)},
             "faults": dict(sorted(weather.faults.items())),
             "seed": seed,

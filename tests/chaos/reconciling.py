@@ -159,25 +159,43 @@ async def _compare_stock(findings: Findings, stage: Stage) -> None:
             findings.add("oversold", f"{row['sku']}: {row['reserved']} still reserved for nobody")
 
 
+# What customers must have been told. A letter of the other kinds may stay unknown: it is not worth a copy.
+DUE = """
+    SELECT id::text AS order_id, 'order_confirmation' AS kind, 'paid' AS fact_id FROM checkout.orders
+        WHERE payment = 'paid'
+    UNION ALL SELECT f.order_id::text, 'payment_failed', f.failure_id FROM checkout.payment_failures f
+        JOIN checkout.orders o ON o.id = f.order_id WHERE o.payment <> 'paid'
+    UNION ALL SELECT order_id::text, 'order_refunded', id::text FROM checkout.refunds WHERE state = 'succeeded'
+"""
+MAY_BE_UNKNOWN = {"payment_failed", "order_refunded"}
+
+
 async def _compare_mails(findings: Findings, stage: Stage, watcher: Watcher, orders: dict[str, Any]) -> None:
     mails = {mail["message_id"]: mail for mail in await watcher.mails("*")}
     letters = await stage.look(
         """
-        SELECT l.order_id::text, l.kind, l.state, l.message_id,
+        SELECT l.order_id::text, l.kind, l.fact_id, l.state, l.message_id,
                count(*) FILTER (WHERE a.outcome = 'unknown' OR a.outcome IS NULL AND a.id IS NOT NULL) AS unknowns
         FROM notifier.letters l LEFT JOIN notifier.attempts a ON a.letter_id = l.id GROUP BY l.id
         """
     )
     for letter in letters:
         _compare_copies(findings, letter, mails.get(letter["message_id"]))
-    confirmations = [letter for letter in letters if letter["kind"] == "order_confirmation"]
-    written = Counter(letter["order_id"] for letter in confirmations)
-    arrived = {letter["order_id"] for letter in confirmations if letter["message_id"] in mails}
-    for order in orders.values():
-        if order["payment"] == "paid" and order["id"] not in arrived:
-            findings.add("mail_lost", f"order {order['number']} is paid and was never confirmed")
-        if written[order["id"]] > 1:
-            findings.add("mail_double", f"order {order['number']} has {written[order['id']]} confirmations")
+    told = {
+        (letter["order_id"], letter["kind"], letter["fact_id"])
+        for letter in letters
+        if letter["message_id"] in mails or (letter["kind"] in MAY_BE_UNKNOWN and letter["state"] == "unknown")
+    }
+    for due in await stage.look(DUE):
+        if tuple(due) not in told:
+            findings.add(
+                "mail_lost", f"order {orders[due['order_id']]['number']}: no {due['kind']} of {due['fact_id']}"
+            )
+    for order_id, number in Counter(
+        each["order_id"] for each in letters if each["kind"] == "order_confirmation"
+    ).items():
+        if number > 1:
+            findings.add("mail_double", f"order {orders[order_id]['number']} has {number} confirmations")
 
 
 def _compare_copies(findings: Findings, letter: Any, mail: dict[str, Any] | None) -> None:

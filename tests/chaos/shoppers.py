@@ -2,9 +2,12 @@
 
 import asyncio
 import random
+import re
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -28,6 +31,15 @@ MEANS_TO_PAY = {"pay", "3ds", "declined_then_pay", "pay_twice_at_once"}
 PATIENCE_S = 45.0
 PAUSE_S = 1.0
 
+# What an order may be answered with while everything breaks, and how a shopper may end. All else is a finding.
+ANSWERS = re.compile(r"201|503 .+|409 in_progress|409 out_of_stock|no answer: .+")
+ENDS = re.compile(r"paid|declined|left|out_of_stock|payment_intent_unexpected_state|gave up: .+")
+# Of those who mean to pay; far below what a busy machine reaches, far above what a shop out of order does.
+FEWEST_SERVED = 0.5
+
+# A server that dies in the middle of it. An answer that can't be read is another matter.
+NO_ANSWER = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError)
+
 # One article of which there are too few for all who want it.
 SCARCE = "SILK-TIE-NAVY-ONE"
 SCARCE_SHARE = 0.15
@@ -44,6 +56,22 @@ class Memory:
     paid_at: float | None = None  # when Stripe said that it took the money
     outcome: str = "under way"
     answered_ms: float | None = None  # our own time for the request that was answered
+
+
+def success_rate(memories: Sequence[Memory]) -> float:
+    """The part of those who meant to pay, and for whom there was something left, that could."""
+    meant = [memory for memory in memories if memory.wish in MEANS_TO_PAY and memory.outcome != "out_of_stock"]
+    return sum(memory.outcome == "paid" for memory in meant) / max(1, len(meant))
+
+
+def surprises(memories: Sequence[Memory], answers: Mapping[str, int]) -> Counter[str]:
+    """What no shopper should have met, whatever broke meanwhile, and how often."""
+    found = Counter({f"answered {answer}": times for answer, times in answers.items() if not ANSWERS.fullmatch(answer)})
+    found.update(f"a shopper ended as: {each.outcome}" for each in memories if not ENDS.fullmatch(each.outcome))
+    served = success_rate(memories)
+    if served < FEWEST_SERVED:
+        found[f"only {served:.0%} of those who meant to pay could"] = 1
+    return found
 
 
 class Trickle:
@@ -81,7 +109,12 @@ class Trickle:
         basket = shopper.basket(sku, self._dice.randint(1, 2), **changes)
         task = asyncio.create_task(self._shop(shopper, memory, basket))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(partial(self._left, memory))
+
+    def _left(self, memory: Memory, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            memory.outcome = f"failed: {error!r}"
 
     async def _shop(self, shopper: Shopper, memory: Memory, basket: dict[str, Any]) -> None:
         try:
@@ -92,7 +125,7 @@ class Trickle:
             if not placed:
                 return
             await self._settle(shopper, memory, placed[0])
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except NO_ANSWER as error:
             memory.outcome = f"gave up: {type(error).__name__}"
 
     async def _order(self, shopper: Shopper, memory: Memory, basket: dict[str, Any]) -> Placed | None:
@@ -102,8 +135,8 @@ class Trickle:
             began = time.monotonic()
             try:
                 status, answer = await shopper.try_to_place(basket, memory.key)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                self.answers[type(error).__name__] += 1
+            except NO_ANSWER as error:
+                self.answers[f"no answer: {type(error).__name__}"] += 1
             else:
                 code = str(answer.get("code", ""))
                 self.answers[f"{status} {code}".strip()] += 1
@@ -125,8 +158,9 @@ class Trickle:
         if memory.wish == "pay_at_the_last_moment":
             await asyncio.sleep(max(0.0, self._reservation_s + self._dice.uniform(-3, 1)))
         if memory.wish.startswith("declined"):
-            await shopper.confirm(placed, DECLINED)
-            memory.outcome = "declined"
+            status, answer = await shopper.confirm(placed, DECLINED)
+            code = _error_code(status, answer)
+            memory.outcome = "declined" if code == "card_declined" else code
             if memory.wish == "declined":
                 return
             await asyncio.sleep(self._dice.uniform(0, 4))
@@ -135,10 +169,15 @@ class Trickle:
     async def _pay(self, shopper: Shopper, memory: Memory, placed: Placed) -> None:
         status, answer = await shopper.confirm(placed, THREE_D_SECURE if memory.wish == "3ds" else VISA)
         if status != 200:
-            memory.outcome = str(answer.get("error", {}).get("code", status))
+            memory.outcome = _error_code(status, answer)
             return
         if answer["status"] == "requires_action":
             await asyncio.sleep(self._dice.uniform(0, 2))
             await shopper.authenticate(answer)
         memory.paid_at = time.time()
         memory.outcome = "paid"
+
+
+def _error_code(status: int, answer: dict[str, Any]) -> str:
+    """What Stripe calls it."""
+    return str(answer.get("error", {}).get("code", status))

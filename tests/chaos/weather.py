@@ -1,4 +1,6 @@
-"""What goes wrong: processes and servers are killed in turn, Stripe and the mail server misbehave all the while."""
+"""What goes wrong: processes and servers are killed in turn, and the broker falls silent; Stripe and the mail server
+misbehave all the while.
+"""
 
 import asyncio
 import random
@@ -16,6 +18,10 @@ Report = Callable[[str], None]
 
 BACK_WITHIN_S = 60.0
 SERVERS = ("rabbitmq", "postgres")
+
+# A broker that neither answers nor hangs up: longer than anything that waits for it in vain may wait.
+SILENCE = "silence of rabbitmq"
+SILENCE_S = 20.0
 
 # Webhooks on their way.
 DELIVERIES = {
@@ -50,13 +56,13 @@ class Weather:
         end = time.monotonic() + seconds
         try:
             while time.monotonic() < end:
-                targets = [*SERVICES, *SERVERS]
+                targets = [*SERVICES, *SERVERS, SILENCE]
                 self._dice.shuffle(targets)
                 for target in targets:
                     await asyncio.sleep(self._dice.uniform(1, 4))
                     if time.monotonic() > end:
                         break
-                    await self._kill(target)
+                    await (self._silence() if target == SILENCE else self._kill(target))
         finally:
             mails.cancel()
             await asyncio.gather(mails, return_exceptions=True)
@@ -102,6 +108,22 @@ class Weather:
         self.faults[f"kill {target}"] += 1
         self.recoveries_s.append(took)
         self._report(f"{target} killed; all well again after {took:.1f} s")
+
+    async def _silence(self) -> None:
+        """All must be well again once it speaks: what waited for it in vain must not have ended for good."""
+        broker = self._backing.rabbitmq
+        assert broker is not None, "chaos needs its own servers: unset DATABASE_URL and AMQP_URL"
+        await asyncio.to_thread(broker.freeze)
+        try:
+            await asyncio.sleep(SILENCE_S)
+        finally:
+            await asyncio.to_thread(broker.thaw)
+        began = time.monotonic()
+        await self.all_ready()
+        took = time.monotonic() - began
+        self.faults[SILENCE] += 1
+        self.recoveries_s.append(took)
+        self._report(f"rabbitmq was silent for {SILENCE_S:g} s; all well again {took:.1f} s after that")
 
     async def _kill_service(self, name: str) -> None:
         supervisor = self._stage.supervisor

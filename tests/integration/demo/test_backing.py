@@ -1,6 +1,7 @@
 """PostgreSQL and RabbitMQ of our own: they keep their data over a kill, and leave nothing behind."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from deploy.demo import postgres as postgresql
 from deploy.demo.backing import Backing, NoBacking
 from deploy.demo.databases import fresh_name
 from deploy.demo.postgres import Postgres
+from deploy.demo.private import PrivateServer
 
 ROOT = Path(__file__).parents[3]
 
@@ -145,6 +147,24 @@ def test_a_server_does_not_outlive_its_keeper_either() -> None:
     server.close()
     folders.remove_stale(folder.parent, "postgres")
     assert not folder.exists()
+
+
+def test_a_frozen_server_stands_still_with_all_it_started_until_it_is_thawed() -> None:
+    server = PrivateServer("example", None)
+    started = psutil.Process(server.start(["sh", "-c", "sleep 60 & wait"], {"PATH": os.defpath}))
+    while not (found := started.children()):
+        time.sleep(0.01)
+
+    def is_still() -> list[bool]:
+        return [each.status() == psutil.STATUS_STOPPED for each in (started, *found)]
+
+    server.freeze()
+    assert is_still() == [True, True]
+    server.thaw()
+    assert is_still() == [False, False]
+    server.freeze()
+    server.close()
+    assert not any(each.is_running() for each in (started, *found))
 
 
 def test_a_folder_whose_owner_and_keeper_are_gone_is_removed_by_the_next_start() -> None:
