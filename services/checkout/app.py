@@ -1,6 +1,6 @@
 """Wires checkout: what is opened, in which order, and what runs. To learn what the service does, start here."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from services.checkout.settings import CheckoutSettings
 from services.checkout.stripe_api import open_stripe
 from shared import leader, loop, metrics, outbox
 from shared.bus import Bus, Options, open_bus
+from shared.consuming import Consumer
 from shared.db import open_pool
 from shared.openapi.about import ABOUT, About
 from shared.web import DRAINING, make_app
@@ -56,21 +57,23 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
         backstage = replace(till, stripe=till.stripe.in_background())
         app[LIVE] = live = Live(pool, settings)
         await open_(live.ending_with(app[DRAINING]))
-        for consumer in (
-            consumers.on_payment_succeeded,
-            consumers.on_payment_progress,
-            consumers.on_money_moved,
-            consumers.on_mail,
-            consumers.on_events_fetched,
-        ):
-            await bus.consume(pool, consumer.__name__, consumer)
-        on_failed = partial(consumers.on_payment_failed, guard=settings.guard)
-        await bus.consume(pool, consumers.on_payment_failed.__name__, on_failed)
+        for name, consumer in _consumers(settings):
+            await bus.consume(pool, name, consumer)
         for name, job, rest_s in _jobs(backstage, bus, live):
             await open_(loop.running(name, job, rest_s, settings.drain_s))
         if settings.reconciles:
             await _start_reconciling(stack, settings, backstage)
         yield
+
+
+def _consumers(settings: CheckoutSettings) -> Iterator[tuple[str, Consumer]]:
+    """The name of the queue and who hears it."""
+    for plain in (consumers.on_money_moved, consumers.on_mail, consumers.on_events_fetched):
+        yield plain.__name__, plain
+    for of_payment in (consumers.on_payment_succeeded, consumers.on_payment_progress):
+        yield of_payment.__name__, partial(of_payment, is_shared=settings.shares_account)
+    failed = consumers.on_payment_failed
+    yield failed.__name__, partial(failed, guard=settings.guard, is_shared=settings.shares_account)
 
 
 def _jobs(backstage: Till, bus: Bus, live: Live) -> tuple[tuple[str, loop.Job, float], ...]:

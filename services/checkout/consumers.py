@@ -8,19 +8,21 @@ from shared.db import Connection
 from shared.events import Event, MailEvent, MoneyEvent, PaymentEvent, ReconciliationEventsFetched
 
 
-async def on_payment_succeeded(conn: Connection, event: Event) -> None:
-    await _apply(conn, event)
+async def on_payment_succeeded(conn: Connection, event: Event, *, is_shared: bool = False) -> None:
+    await _apply(conn, event, is_shared=is_shared)
 
 
-async def on_payment_failed(conn: Connection, event: Event, guard: Guard | None = None) -> None:
-    await _apply(conn, event)
-    if guard is not None:
+async def on_payment_failed(
+    conn: Connection, event: Event, guard: Guard | None = None, *, is_shared: bool = False
+) -> None:
+    is_ours = await _apply(conn, event, is_shared=is_shared)
+    if guard is not None and is_ours:
         assert isinstance(event, PaymentEvent)
         await card_testing.note_failure(conn, guard, event)
 
 
-async def on_payment_progress(conn: Connection, event: Event) -> None:
-    await _apply(conn, event)
+async def on_payment_progress(conn: Connection, event: Event, *, is_shared: bool = False) -> None:
+    await _apply(conn, event, is_shared=is_shared)
 
 
 async def on_money_moved(conn: Connection, event: Event) -> None:
@@ -42,6 +44,11 @@ async def on_events_fetched(conn: Connection, event: Event) -> None:
     await reconciliations.update_answered(conn, event.run_id, event.listed, event.fetched)
 
 
-async def _apply(conn: Connection, event: Event) -> None:
+async def _apply(conn: Connection, event: Event, *, is_shared: bool) -> bool:
+    """False for a payment of another shop's, of which there may be some where the account `is_shared`."""
     assert isinstance(event, PaymentEvent)
-    await payments.apply_hint(conn, event.payment, hint_id=event.stripe_event_id)
+    if not is_shared or await payments.is_ours(conn, event.payment):
+        await payments.apply_hint(conn, event.payment, hint_id=event.stripe_event_id)
+        return True
+    payments.HINTS.labels(status=event.payment.status, outcome="others").inc()
+    return False

@@ -7,6 +7,7 @@ from services.checkout import domain
 from services.checkout.actions.orders import Till
 from services.checkout.domain import BalanceTransaction
 from services.checkout.store import ledger as store
+from services.checkout.store import orders as order_store
 from shared.db import Connection
 from shared.metrics import counter
 
@@ -42,5 +43,5 @@ async def of_ours(conn: Connection, found: Sequence[BalanceTransaction]) -> set[
     before, and Stripe gives a charge the metadata of its PaymentIntent.
     """
     payments = await store.select_ours(conn, [told.payment_intent_id for told in found if told.payment_intent_id])
-    orders = await store.select_our_orders(conn, [told.order_id for told in found if told.order_id])
+    orders = await order_store.select_known(conn, [told.order_id for told in found if told.order_id])
     return {told.id for told in found if told.payment_intent_id in payments or told.order_id in orders}

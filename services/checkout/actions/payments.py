@@ -148,6 +148,11 @@ async def apply(conn: Connection, order: Order, payment: PaymentSnapshot, hint_i
     HINTS.labels(status=payment.status, outcome="applied").inc()
 
 
+async def is_ours(conn: Connection, payment: PaymentSnapshot) -> bool:
+    """Whether it names an order of this shop: one is written before Stripe hears of it, so no event overtakes it."""
+    return payment.order_id is not None and bool(await store.select_known(conn, [payment.order_id]))
+
+
 async def apply_hint(conn: Connection, payment: PaymentSnapshot, hint_id: str) -> None:
     """What an event said. Raises NotFound (it may have overtaken the order) when there is no such order."""
     assert payment.order_id is not None  # events without one are not published

@@ -51,12 +51,6 @@ async def select_ours(conn: Connection, payment_intent_ids: Sequence[str]) -> se
     return {row["payment_intent_id"] for row in rows}
 
 
-async def select_our_orders(conn: Connection, order_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the ids that are of orders of this shop."""
-    rows = await conn.fetch("SELECT id FROM orders WHERE id = ANY($1::uuid[])", order_ids)
-    return {row["id"] for row in rows}
-
-
 async def select_booked(conn: Connection, kind: str, sources: Sequence[str]) -> dict[str, list[Entry]]:
     """What is booked of each source, in the order of account, currency and amount."""
     rows = await conn.fetch(

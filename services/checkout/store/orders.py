@@ -130,6 +130,12 @@ async def select_order_for_update(conn: Connection, order_id: UUID) -> Order:
     return _order(await conn.fetchrow("SELECT * FROM orders WHERE id = $1 FOR NO KEY UPDATE", order_id), order_id)
 
 
+async def select_known(conn: Connection, order_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the ids that are of orders of this shop."""
+    rows = await conn.fetch("SELECT id FROM orders WHERE id = ANY($1::uuid[])", order_ids)
+    return {row["id"] for row in rows}
+
+
 async def select_lines(conn: Connection, order: Order) -> list[Line]:
     rows = await conn.fetch("SELECT * FROM order_lines WHERE order_id = $1 ORDER BY position", order.id)
     currency = order.total.currency

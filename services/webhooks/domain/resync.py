@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.webhooks.domain.fields import mapping, name, subject
-from services.webhooks.domain.translation import OTHER_MODE, Untranslatable, tell
+from services.webhooks.domain.fields import name, subject
+from services.webhooks.domain.translation import OTHER_MODE, Untranslatable, order_named, tell
 from shared.errors import Invalid
 from shared.events import PaymentEvent
 
@@ -48,7 +48,7 @@ def subject_id(event: Mapping[str, Any]) -> str | None:
 def retell(intents: Sequence[Mapping[str, Any]], request_id: UUID, livemode: bool, now: datetime) -> Retold:
     """What is announced of PaymentIntents as they are now, and how that is recorded."""
     detail = ", ".join(f"{name(intent.get('id'))} is {name(intent.get('status'))}" for intent in intents)
-    ours = [intent for intent in intents if mapping(intent.get("metadata")).get("order_id")]
+    ours = [intent for intent in intents if order_named(intent)]
     if not ours:
         return Retold("not_ours", f"{detail}; no order of this shop is named in its metadata")
     if any(intent.get("livemode") is not livemode for intent in ours):

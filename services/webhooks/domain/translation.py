@@ -75,9 +75,14 @@ def translate(stripe_event: Mapping[str, Any]) -> Event | None:
     if issubclass(event_class, MoneyEvent):
         # Whether it is ours only checkout knows: what is made in Stripe's Dashboard carries no metadata of ours.
         return event_class(**_frame(stripe_event), **_money(event_class, thing))
-    if mapping(thing.get("metadata")).get("order_id") in (None, ""):
+    if order_named(thing) is None:
         return None  # a payment of the same account that this shop didn't make
     return event_class(**_frame(stripe_event), payment=_snapshot(thing))
+
+
+def order_named(intent: Mapping[str, Any]) -> UUID | None:
+    """The order that a PaymentIntent names as ours are made; other shops may call theirs 4711 under the same name."""
+    return _uuid(mapping(intent.get("metadata")).get("order_id"))
 
 
 def _frame(stripe_event: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,7 +224,7 @@ def _snapshot(intent: Mapping[str, Any]) -> PaymentSnapshot:
         amount_minor=_number(intent, "amount", _LARGEST_AMOUNT),
         amount_received_minor=_number(intent, "amount_received", _LARGEST_AMOUNT),
         currency=_required(intent, "currency", _CURRENCY),
-        order_id=_uuid(metadata.get("order_id")),
+        order_id=order_named(intent),
         attempt_id=_uuid(metadata.get("attempt_id")),
         charge_id=name(intent.get("latest_charge")) or name(charge.get("id")) or name(failure.get("charge")),
         failure_code=name(failure.get("code")) or name(charge.get("failure_code")),

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from services.checkout import consumers, jobs
-from shared import inbox
+from services.checkout.app import make
+from shared import inbox, outbox
 from shared.errors import NotFound
 from shared.events import (
     PaymentCanceled,
@@ -19,7 +20,7 @@ from shared.events import (
     PaymentSucceeded,
 )
 from shared.ids import uuid7
-from tests.integration.checkout.conftest import SKU, an_order
+from tests.integration.checkout.conftest import SKU, an_order, serving, settings_for
 
 CONSUMERS = {
     PaymentSucceeded: consumers.on_payment_succeeded,
@@ -141,6 +142,23 @@ async def test_an_event_that_overtook_its_order_is_tried_again_later(checkout):
     assert caught.value.may_pass_later
 
 
+async def test_a_payment_of_another_shop_on_the_account_is_left_alone(clean, pool, amqp_url, stripe, http, owner):
+    """It names an order too, and would go round until it is a dead letter."""
+    settings = settings_for(clean, amqp_url, stripe.url, shares_account=True, card_testing="enforce")
+    async with serving(make(settings), http) as checkout:
+        placed = {"payment_intent_id": "pi_x", "order": {"id": str(uuid7()), "total_minor": 100}}
+        _, ours = await checkout.place()
+        async with pool.worker() as conn:
+            for event in (a_success(placed), a_failure(placed), a_success(ours)):
+                await outbox.stage(conn, event)
+        async with asyncio.timeout(15):
+            while await owner.fetchval("SELECT count(*) FROM checkout.inbox") < 3:
+                await asyncio.sleep(0.05)
+    assert await state_of(owner, ours) == ("paid", "none")
+    assert await owner.fetchval("SELECT count(*) FROM checkout.payments") == 1
+    assert await owner.fetchval("SELECT count(*) FROM checkout.card_failures") == 0
+
+
 @pytest.mark.parametrize(
     "wrong", [{"amount_received_minor": 6499}, {"currency": "eur"}, {"amount_received_minor": 6501}]
 )
@@ -194,8 +212,6 @@ async def test_the_database_itself_refuses_a_second_settling_payment(checkout, o
 
 
 async def test_events_reach_the_consumer_through_the_broker(checkout, owner):
-    from shared import outbox
-
     _, placed = await checkout.place()
     async with checkout.till.pool.worker() as conn:
         await outbox.stage(conn, a_success(placed))

@@ -80,8 +80,9 @@ async def test_an_unknown_object_is_recorded_and_not_asked_for_again(stripe, ope
     assert event["state"] == "unknown_object"
 
 
-async def test_a_payment_of_somebody_else_is_not_ours(stripe, open_door, asking, ask, ended, heard):
-    form = {"amount": "900", "currency": "usd", "confirm": "true", "payment_method": "pm_card_visa"}
+@pytest.mark.parametrize("metadata", [{}, {"metadata[order_id]": "4711"}])
+async def test_a_payment_of_somebody_else_is_not_ours(stripe, open_door, asking, ask, ended, heard, metadata):
+    form = {"amount": "900", "currency": "usd", "confirm": "true", "payment_method": "pm_card_visa", **metadata}
     intent = await stripe.post("payment_intents", **form, return_url="http://127.0.0.1/")
     async with open_door(**asking):
         row = await ended(await ask(intent["id"]))

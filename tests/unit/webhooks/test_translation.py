@@ -94,14 +94,17 @@ def test_other_types_are_nobodys_business(stripe_type):
     assert domain.translate(an_event(stripe_type)) is None
 
 
-@pytest.mark.parametrize("metadata", [None, {}, [], "text", {"order_id": ""}, {"attempt_id": "x"}])
+@pytest.mark.parametrize(
+    "metadata", [None, {}, [], "text", {"order_id": ""}, {"order_id": "4711"}, {"order_id": 4711}, {"attempt_id": "x"}]
+)
 def test_a_payment_without_an_order_is_not_ours(metadata):
     assert domain.translate(an_event(subject=a_payment_intent(metadata=metadata))) is None
 
 
-def test_malformed_ids_are_left_out_so_that_somebody_looks():
-    payment = _payment(a_payment_intent(metadata={"order_id": "not-a-uuid", "attempt_id": 5}))
-    assert (payment.order_id, payment.attempt_id) == (None, None)
+def test_a_malformed_id_of_an_attempt_is_left_out():
+    order_id = "0199c4a3-6f3b-7c52-9d0e-3b1f4a5c6d7e"
+    payment = _payment(a_payment_intent(metadata={"order_id": order_id, "attempt_id": 5}))
+    assert (payment.order_id, payment.attempt_id) == (UUID(order_id), None)
 
 
 @pytest.mark.parametrize(
