@@ -8,12 +8,13 @@ import pytest
 
 from services.checkout import consumers, jobs
 from services.checkout.actions.orders import Till
-from services.checkout.actions.reconciling import people, running
+from services.checkout.actions.reconciling import examining, people, running
 from services.checkout.actions.reconciling.session import Deposed, Session
 from services.checkout.store import reconciling as reconciling_store
 from services.checkout.stripe_api import open_stripe
 from services.monitor.store import invariants
 from shared.events import ReconciliationEventsFetched
+from shared.metrics import HTTP_CLIENT_REQUESTS
 from tests.integration.checkout.comparing import (
     assert_all_is_as_at_stripe,
     gather,
@@ -140,17 +141,17 @@ async def test_of_two_reconcilers_one_leads(checkout, clean, stripe, owner):
 
 async def test_a_spent_budget_is_gone_on_from_also_by_another_leader(checkout, clean, stripe, owner):
     await some_unheard(checkout, stripe, 7)
-    async with reconciling(checkout, clean, reads=10) as first:
+    async with reconciling(checkout, clean, reads=13) as first:
         assert await running.reconcile(first) == 0
         half_way = await latest(checkout)
-        assert (half_way.stage, half_way.reads, of_objects(half_way)) == ("intents", 10, (3, 0))
+        assert (half_way.stage, half_way.reads, of_objects(half_way)) == ("intents", 13, (3, 0))
         first.candidate.give_up()
-        async with reconciling(checkout, clean, reads=10) as second:
+        async with reconciling(checkout, clean, reads=13) as second:
             while not await running.reconcile(second):
                 pass
             run = await latest(checkout)
             assert (run.id, run.turns, of_objects(run)) == (half_way.id, 3, (7, 0))
-            assert run.reads <= 10 * run.turns
+            assert run.reads <= 13 * run.turns
             stale = Session(first.pool, first.stripe, first.policy, half_way, half_way.until, fence=1)
             with pytest.raises(Deposed):
                 await stale.advance("balance", None)
@@ -200,6 +201,18 @@ async def test_a_balance_transaction_that_has_just_come_is_left_to_the_job_that_
     await some_unheard(checkout, stripe, 1)
     run = await reconcile(checkout, clean, books=timedelta(minutes=10))
     assert (outcome(run), run.balance_found) == ((1, 0), 0)
+
+
+async def test_a_look_at_a_payment_costs_as_many_reads_as_are_paid_for(unserved, stripe):
+    _, intent = await stripe.post("payment_intents", amount="900", currency="usd")
+    before = requests_made()
+    await unserved.till.stripe.look_at(intent["id"])
+    assert requests_made() - before == examining.LOOK_READS
+
+
+def requests_made() -> float:
+    [family] = HTTP_CLIENT_REQUESTS.collect()
+    return sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
 
 
 async def test_a_cursor_that_is_gone_begins_the_list_again(checkout, clean, stripe, owner):

@@ -13,8 +13,8 @@ from services.checkout.stripe_api import StripeRefused, View
 from shared.db import Connection
 from shared.errors import AppError
 
-# The payment, its disputes, its refunds; further pages of a payment with more than a hundred are not counted.
-LOOK_READS = 3
+# The payment, its disputes, its warnings, its refunds; further pages of one with more than a hundred are not counted.
+LOOK_READS = 4
 
 
 async def examine(session: Session, payment_intent_id: str, *, is_stuck: bool = False) -> None:
