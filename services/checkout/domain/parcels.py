@@ -217,6 +217,12 @@ def withdrawn_by_return(lines: Mapping[int, int], tallies: Sequence[Tally]) -> M
     return {position: min(quantity, tallies[position].refunded_away) for position, quantity in lines.items()}
 
 
+def no_longer_withdrawn(tallies: Sequence[Tally]) -> Mapping[int, int]:
+    """How many pieces of each line came back as refunded ones and are none: their refund failed, they may be sent."""
+    more = {position: tally.withdrawn - tally.refunded for position, tally in enumerate(tallies)}
+    return {position: pieces for position, pieces in more.items() if pieces > 0}
+
+
 def fulfilment_of(
     order: Order, states: Iterable[ParcelState], tallies: Iterable[Tally], *, is_given_back: bool
 ) -> Fulfilment:

@@ -78,6 +78,20 @@ async def update_withdrawn(conn: Connection, parcel: Parcel, withdrawn: Mapping[
     )
 
 
+async def release_withdrawn(conn: Connection, order_id: UUID, pieces: Mapping[int, int]) -> None:
+    """So many pieces of each line that came back in parcels may be sent again."""
+    await conn.executemany(
+        """
+        UPDATE parcel_lines l SET withdrawn = l.withdrawn - f.freed FROM (
+            SELECT parcel_id, position, least(withdrawn, greatest(0,
+                $3 - sum(withdrawn) OVER (ORDER BY parcel_id) + withdrawn))::bigint AS freed
+            FROM parcel_lines WHERE order_id = $1 AND position = $2) f
+        WHERE l.parcel_id = f.parcel_id AND l.position = f.position AND f.freed > 0
+        """,
+        [(order_id, position, number) for position, number in pieces.items()],
+    )
+
+
 async def select_tallies(conn: Connection, order_id: UUID) -> list[Tally]:
     """Where the pieces of each line are, by position."""
     rows = await conn.fetch(

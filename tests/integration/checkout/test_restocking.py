@@ -1,9 +1,11 @@
 """What a refund puts back on the shelf, and what becomes of it when the refund fails afterwards."""
 
+from uuid import UUID
+
 import pytest
 
 from services.checkout.actions import releasing, shipping
-from services.checkout.domain import MoreThanLeft, ParcelWanted
+from services.checkout.domain import MoreThanLeft, ParcelState, ParcelWanted, Tally
 from services.checkout.store import parcels as parcel_store
 from shared.ids import uuid7
 from tests.integration.checkout.money import (
@@ -33,9 +35,17 @@ async def release(checkout, placed) -> None:
         await releasing.acknowledge(conn, order_id_of(placed), "staff ada", "he will keep the other one")
 
 
-async def ship(checkout, placed, lines: dict[int, int] | None = None) -> None:
+async def ship(checkout, placed, lines: dict[int, int] | None = None) -> UUID:
+    wanted = ParcelWanted(uuid7(), "UPS", None, lines)
     async with checkout.till.pool.worker() as conn:
-        await shipping.ship(conn, order_id_of(placed), ParcelWanted(uuid7(), "UPS", None, lines), "staff ada")
+        await shipping.ship(conn, order_id_of(placed), wanted, "staff ada")
+    return wanted.id
+
+
+async def tally_of(checkout, placed) -> Tally:
+    async with checkout.till.pool.worker() as conn:
+        [tally] = await parcel_store.select_tallies(conn, order_id_of(placed))
+    return tally
 
 
 async def test_pieces_go_on_the_shelf_once_however_often_their_refund_is_made(checkout, stripe, owner):
@@ -70,7 +80,25 @@ async def test_a_refund_of_more_pieces_puts_only_the_others_there(checkout, stri
         await want(checkout, placed, lines={0: pieces}, restock=True)
         await quiet(checkout)
         assert await stock_of(owner) == await journal_of(owner) == (57 + pieces, 0)
-        async with checkout.till.pool.worker() as conn:
-            [tally] = await parcel_store.select_tallies(conn, order_id_of(placed))
+        tally = await tally_of(checkout, placed)
         assert (tally.refunded, tally.left) == (pieces, 3 - pieces)
         await until_it_fails(checkout, stripe, placed)
+
+
+async def test_what_came_back_is_sent_again_once_its_refund_has_failed(checkout, stripe, owner):
+    """Three parcels of a piece each; two pieces are refunded while they are away, and all come back."""
+    placed = await a_paid_order(checkout, stripe, quantity=3, card=FAILS_LATER)
+    parcels = [await ship(checkout, placed, {0: 1}) for _ in range(3)]
+    await want(checkout, placed, lines={0: 2})
+    await quiet(checkout)
+    for parcel_id in parcels:
+        async with checkout.till.pool.worker() as conn:
+            back = (ParcelState.RETURNED, ("staff ada", None))
+            await shipping.mark(conn, order_id_of(placed), parcel_id, *back)
+    assert await tally_of(checkout, placed) == Tally(3, sent=0, refunded=2, withdrawn=2)
+    await until_it_fails(checkout, stripe, placed)
+    assert await tally_of(checkout, placed) == Tally(3, sent=0, refunded=0, withdrawn=0)
+    await release(checkout, placed)
+    await ship(checkout, placed, {0: 3})
+    await want(checkout, placed, lines={0: 1})  # one more is refunded, and it is away
+    assert await tally_of(checkout, placed) == Tally(3, sent=3, refunded=1, withdrawn=0)
