@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from uuid import UUID
@@ -22,7 +23,7 @@ from services.checkout.handlers.parameters import CURRENCY, IDEMPOTENCY_KEY, LAS
 from services.checkout.schemas import AskQuote, OrderOut, PlacedOrder, PlaceOrder, ProductsOut, QuoteOut
 from services.checkout.stripe_api import OutcomeUnknown, StripeBusy, StripeDenied, StripeDown, StripeRefused
 from shared import links
-from shared.errors import BadRequest, Forbidden, NotFound, Unauthorized
+from shared.errors import BadRequest, Forbidden, Invalid, NotFound, Unauthorized
 from shared.openapi import HTML, Answer, Content, describe
 from shared.permissions import Permission, permit
 from shared.web import CLIENT_ADDRESS, is_in, parse, path_uuid, reply
@@ -77,7 +78,11 @@ async def list_products(request: web.Request) -> web.Response:
 async def quote(request: web.Request) -> web.Response:
     """The total, with delivery and tax, before anything is ordered."""
     asked = await parse(request, AskQuote)
-    return reply(QuoteOut.of(await pricing.quote(request.app[TILL].pool, asked.basket())))
+    try:
+        return reply(QuoteOut.of(await pricing.quote(request.app[TILL].pool, asked.basket())))
+    except Invalid as error:  # it names fields of an order, whose address is a part of it
+        error.errors = tuple(replace(each, field=each.field.removeprefix("shipping_address.")) for each in error.errors)
+        raise
 
 
 @routes.post("/v1/orders")
