@@ -7,7 +7,9 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import asyncpg
 
@@ -40,27 +42,44 @@ def roles(prefix: str) -> list[Role]:
     return found
 
 
-def statements(role: Role) -> list[str]:
-    """The SQL that makes a role. NOINHERIT: a login has no rights of its own, only those it takes in a transaction."""
+def statements(role: Role, existing: Mapping[str, Sequence[str]]) -> list[str]:
+    """The SQL of what is missing of a role; `existing` are those there are, with the roles that each may take.
+
+    NOINHERIT: a login has no rights of its own, only those it takes in a transaction.
+    """
     login = "LOGIN" if role.can_login else "NOLOGIN"
-    made = [f'CREATE ROLE "{role.name}" {login} NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS']
-    return made + [f'GRANT "{inner}" TO "{role.name}"' for inner in role.member_of]
+    made = f'CREATE ROLE "{role.name}" {login} NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS'
+    taken = existing.get(role.name, ())
+    grants = [f'GRANT "{inner}" TO "{role.name}"' for inner in role.member_of if inner not in taken]
+    return grants if role.name in existing else [made, *grants]
 
 
 async def ensure_roles(conn: "asyncpg.Connection[asyncpg.Record]", prefix: str) -> int:
-    """Creates the roles that are missing; answers how many. Raises RolesMissing when this login may not."""
-    existing = {row["rolname"] for row in await conn.fetch("SELECT rolname FROM pg_roles")}
-    missing = [role for role in roles(prefix) if role.name not in existing]
+    """Makes what is missing of the roles, all or nothing; answers of how many. Raises RolesMissing when this login
+    may not."""
+    existing = await _select_roles(conn)
+    missing = [found for role in roles(prefix) if (found := statements(role, existing))]
     try:
-        for role in missing:
-            for statement in statements(role):
+        async with conn.transaction():
+            for statement in chain.from_iterable(missing):
                 await conn.execute(statement)
     except asyncpg.InsufficientPrivilegeError as error:
-        wanted = ";\n  ".join(statement for role in missing for statement in statements(role))
+        wanted = ";\n  ".join(chain.from_iterable(missing))
         raise RolesMissing(
             f"this login may not create roles ({error}). Let an administrator run:\n  {wanted};\nand start again."
         ) from error
     return len(missing)
+
+
+async def _select_roles(conn: "asyncpg.Connection[asyncpg.Record]") -> dict[str, list[str]]:
+    rows = await conn.fetch(
+        """
+        SELECT r.rolname, ARRAY(SELECT t.rolname::text FROM pg_auth_members m JOIN pg_roles t ON t.oid = m.roleid
+                                WHERE m.member = r.oid) AS taken
+        FROM pg_roles r
+        """
+    )
+    return {row["rolname"]: row["taken"] for row in rows}
 
 
 async def set_password(conn: "asyncpg.Connection[asyncpg.Record]", role: str, password: str) -> None:

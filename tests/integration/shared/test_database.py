@@ -219,6 +219,19 @@ async def test_without_createrole_the_command_says_what_to_run(empty):
         await conn.close()
 
 
+async def test_a_login_that_was_cut_off_from_its_roles_gets_them_by_the_next_migration(empty):
+    url, prefix = empty
+    conn = await asyncpg.connect(url)
+    try:
+        await roles.ensure_roles(conn, prefix)
+        await conn.execute(f"REVOKE {prefix}_checkout_worker FROM {prefix}_checkout")
+        assert [await roles.ensure_roles(conn, prefix) for _ in range(2)] == [1, 0]
+        may_take = "SELECT pg_has_role($1, $2, 'MEMBER')"
+        assert await conn.fetchval(may_take, f"{prefix}_checkout", f"{prefix}_checkout_worker")
+    finally:
+        await conn.close()
+
+
 @asynccontextmanager
 async def connected(url):
     conn = await asyncpg.connect(url)

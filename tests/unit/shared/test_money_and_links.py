@@ -135,7 +135,7 @@ def test_a_file_that_can_not_be_read_stops_the_process_and_says_which(monkeypatc
 
 def test_a_login_has_no_rights_of_its_own():
     for role in roles.roles("kct"):
-        [made, *_] = roles.statements(role)
+        [made, *_] = roles.statements(role, {})
         assert "NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS" in made
 
 
