@@ -208,5 +208,6 @@ def _monitor(setup: Setup) -> dict[str, str]:
         "SILENT_AFTER_S": "3",
         "STALE_AFTER_S": "10",
         "CLEAR_FOR_S": "1.5",
+        "REOPEN_WITHIN_S": "5",
         "PROBE_S": "1",
     }

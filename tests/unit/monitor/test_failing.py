@@ -48,6 +48,23 @@ def test_a_till_that_nobody_tries_is_not_well_again(orders, is_well):
     assert verdict.is_well(ORDER) is is_well
 
 
+def test_when_everything_fails_that_is_one_incident():
+    routes = {f"GET /{name}": Tries(9, 9) for name in "abcd"}
+    verdict = judge("answers_failing", answers={"checkout": {**routes, "GET /well": Tries(9, 0)}})
+
+    assert [(alert.subject, alert.value) for alert in verdict.alerts] == [("checkout", 36)]
+    assert verdict.alerts[0].summary == "36 of 36 answers of checkout to 4 routes in the last 10 minutes were 5xx"
+    assert not verdict.is_well("checkout GET /a")  # nor is an incident of one of them over
+    assert verdict.is_well("checkout GET /well")
+
+
+@pytest.mark.parametrize(("catalogue", "is_well"), [(Tries(9, 0), True), (Tries(0, 0), False)])
+def test_it_is_over_when_somebody_is_answered_again(catalogue, is_well):
+    verdict = judge("answers_failing", answers={"checkout": {"GET /v1/products": catalogue}})
+
+    assert verdict.is_well("checkout") is is_well
+
+
 def test_answers_of_a_service_that_is_silent_say_nothing():
     verdict = judge("answers_failing", heard={"webhooks": ago(1)}, answers={"checkout": {"GET /": Tries(9, 9)}})
 

@@ -1,10 +1,14 @@
 """Whether those who knock are let in: shoppers at checkout, Stripe at webhooks."""
 
+from collections.abc import Mapping
+
 from services.monitor.domain.facts import Facts, Limits, Tries
 from services.monitor.domain.rules.verdict import EVERYTHING, Alert, Rule, Severity, Verdict, is_heard
 
 # The services whose answers somebody outside waits for.
 DOORS = ("checkout", "webhooks")
+# When more of a service's routes fail than these, they fail together.
+ROUTES_NAMED = 3
 
 
 def answers_failing(facts: Facts, limits: Limits) -> Verdict:
@@ -17,21 +21,34 @@ def answers_failing(facts: Facts, limits: Limits) -> Verdict:
         if not is_heard(service, facts, limits):
             unknown.add(EVERYTHING)
             continue
-        for route, answers in facts.answers.get(service, {}).items():
-            is_wrong = answers.mostly_failed(limits.failing_floor)
-            if is_wrong:
-                alerts.append(_alert(service, route, answers, limits))
-            elif is_wrong is None:
-                unknown.add(_subject(service, route))
+        answers = facts.answers.get(service, {})
+        judged = {route: tries.mostly_failed(limits.failing_floor) for route, tries in answers.items()}
+        failing = {route: answers[route] for route, is_wrong in judged.items() if is_wrong}
+        alerts += _alerts(service, failing, limits)
+        unknown |= {_subject(service, route) for route, is_wrong in judged.items() if is_wrong is not False}
+        if not any(tries.total for tries in answers.values()):
+            unknown.add(service)
     return Verdict(tuple(alerts), frozenset(unknown))
 
 
-def _alert(service: str, route: str, answers: Tries, limits: Limits) -> Alert:
-    minutes = round(limits.failing_within.total_seconds() / 60)
-    summary = (
-        f"{answers.failed} of {answers.total} answers of {service} to {route} in the last {minutes} minutes were 5xx"
-    )
-    return Alert("answers_failing", _subject(service, route), Severity.CRITICAL, summary, answers.failed)
+def _alerts(service: str, failing: Mapping[str, Tries], limits: Limits) -> list[Alert]:
+    """One for each route, or one for all: when the database was away everything has failed, for one reason."""
+    lately = f"in the last {round(limits.failing_within.total_seconds() / 60)} minutes were 5xx"
+    if len(failing) > ROUTES_NAMED:
+        failed = sum(tries.failed for tries in failing.values())
+        total = sum(tries.total for tries in failing.values())
+        summary = f"{failed} of {total} answers of {service} to {len(failing)} routes {lately}"
+        return [Alert("answers_failing", service, Severity.CRITICAL, summary, failed)]
+    return [
+        Alert(
+            "answers_failing",
+            _subject(service, route),
+            Severity.CRITICAL,
+            f"{tries.failed} of {tries.total} answers of {service} to {route} {lately}",
+            tries.failed,
+        )
+        for route, tries in sorted(failing.items())
+    ]
 
 
 def _subject(service: str, route: str) -> str:

@@ -78,6 +78,7 @@ RULES = (
         "Mails are lost",
         mail_lost,
         "Read reason and code in notifier's log line `mail tried`: many alike are our fault or the server's, not the "
-        "customers'. Mend that first; `python -m deploy.ops resend-letters` then sends again what was refused.",
+        "customers'. Mend that first; then `python -m deploy.ops resend-letters --since …` sends again what was "
+        "refused or expired.",
     ),
 )
