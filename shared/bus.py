@@ -31,6 +31,8 @@ BROKER_AWAY = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, async
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
 # A broker that takes longer to let us in, or to declare everything, is tried anew: it may have gone silent meanwhile.
 CONNECT_S, SET_UP_S = 10.0, 30.0
+# How long the broker may take to hear that we want no more.
+CANCEL_S = 2.0
 
 Snapshots = Callable[[bytes, Mapping[str, object]], None]
 
@@ -228,11 +230,11 @@ class Bus:
 
     async def drain(self) -> None:
         """Stops taking messages and lets those in hand finish, within the time allowed."""
-        for queue, tag in self._tags:
-            with contextlib.suppress(*BROKER_AWAY):
-                await queue.cancel(tag, timeout=2)
+        cancels = (queue.cancel(tag, timeout=CANCEL_S) for queue, tag in self._tags)
+        answers = await asyncio.gather(*cancels, return_exceptions=True)
         running = [task for delivery in self._subscriptions for task in delivery.running]
-        if running:
+        # A broker that hears no cancel hears no acknowledgement either: what is in hand comes again in any case.
+        if running and not any(isinstance(answer, BaseException) for answer in answers):
             await asyncio.wait(running, timeout=self._options.drain_s)
 
 

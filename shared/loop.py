@@ -6,6 +6,7 @@ A bare background task dies silently on its first error; this one logs it, count
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from shared import metrics, tasks
@@ -44,18 +45,33 @@ async def _rest(stop: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), seconds)
 
 
-@contextlib.asynccontextmanager
-async def running(name: str, job: Job, rest_s: float, drain_s: float = 10.0) -> AsyncIterator[None]:
-    """Runs `job` in the background while the block lasts.
+class Stop:
+    """Tells the jobs of a service to stop, all at once: those that hang take their time together, not in turn."""
 
-    On leaving, the batch in progress may finish within `drain_s`; what takes longer is cancelled. Jobs claim with
-    leases or transactions, so even then nothing is lost.
+    def __init__(self, drain_s: float) -> None:
+        self.told = asyncio.Event()
+        self._drain_s = drain_s
+        self._over_at = 0.0
+
+    def tell(self) -> float:
+        """Tells them; answers for how many seconds they may go on: `drain_s`, counted from the first time."""
+        now = time.monotonic()
+        if not self.told.is_set():
+            self.told.set()
+            self._over_at = now + self._drain_s
+        return max(0.0, self._over_at - now)
+
+
+@contextlib.asynccontextmanager
+async def running(name: str, job: Job, rest_s: float, stop: Stop) -> AsyncIterator[None]:
+    """Runs `job` in the background while the block lasts, or until `stop` tells.
+
+    On leaving, all of `stop` are told. The batch in progress may finish within its time; what takes longer is
+    cancelled. Jobs claim with leases or transactions, so even then nothing is lost.
     """
-    stop = asyncio.Event()
-    task = asyncio.create_task(forever(name, job, rest_s, stop), name=f"job {name}")
+    task = asyncio.create_task(forever(name, job, rest_s, stop.told), name=f"job {name}")
     try:
         yield
     finally:
-        stop.set()
-        await asyncio.wait({task}, timeout=drain_s)
+        await asyncio.wait({task}, timeout=stop.tell())
         await tasks.end(task)

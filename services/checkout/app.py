@@ -59,10 +59,11 @@ async def _running(settings: CheckoutSettings, app: web.Application) -> AsyncIte
         await open_(live.ending_with(app[DRAINING]))
         for name, consumer in _consumers(settings):
             await bus.consume(pool, name, consumer)
+        stop = loop.Stop(settings.drain_s)
         for name, job, rest_s in _jobs(backstage, bus, live):
-            await open_(loop.running(name, job, rest_s, settings.drain_s))
+            await open_(loop.running(name, job, rest_s, stop))
         if settings.reconciles:
-            await _start_reconciling(stack, settings, backstage)
+            await _start_reconciling(stack, settings, backstage, stop)
         yield
 
 
@@ -98,7 +99,7 @@ def _jobs(backstage: Till, bus: Bus, live: Live) -> tuple[tuple[str, loop.Job, f
     )
 
 
-async def _start_reconciling(stack: AsyncExitStack, settings: CheckoutSettings, till: Till) -> None:
+async def _start_reconciling(stack: AsyncExitStack, settings: CheckoutSettings, till: Till, stop: loop.Stop) -> None:
     url = settings.database_url.get_secret_value()
     standing = leader.standing(url, service=SERVICE, role_prefix=settings.role_prefix, task="reconcile")
     candidate = await stack.enter_async_context(standing)
@@ -107,7 +108,7 @@ async def _start_reconciling(stack: AsyncExitStack, settings: CheckoutSettings, 
         ("reconcile", partial(jobs.reconcile, reconciler), min(RECONCILE_LOOK_S, settings.reconcile_interval_s)),
         ("measure_reconciliation", partial(jobs.measure_reconciliation, till.pool), MEASURE_S),
     ):
-        await stack.enter_async_context(loop.running(name, job, rest_s, settings.drain_s))
+        await stack.enter_async_context(loop.running(name, job, rest_s, stop))
 
 
 async def _is_reachable(app: web.Application) -> bool:

@@ -59,13 +59,14 @@ async def _running(settings: MonitorSettings, app: web.Application) -> AsyncIter
             log.warning("no invariant is checked", extra={"reason": "MONITOR_AUDITOR_URL is not set"})
         await desk.bus.consume(desk.pool, "on_event", consumers.on_event)
         await desk.bus.consume_snapshots(partial(actions.hear, desk.sightings))
+        stop = loop.Stop(settings.drain_s)
         for name, job, rest_s in (*_own_jobs(desk, live), *_common_jobs(desk)):
-            await stack.enter_async_context(loop.running(name, job, rest_s, settings.drain_s))
+            await stack.enter_async_context(loop.running(name, job, rest_s, stop))
         watch = partial(jobs.watch_database, desk, channels)
-        await stack.enter_async_context(loop.running("watch_database", watch, settings.evaluate_s, settings.drain_s))
+        await stack.enter_async_context(loop.running("watch_database", watch, settings.evaluate_s, stop))
         for channel in channels:
             job = partial(jobs.tell, desk.pool, channel)
-            running = loop.running(f"tell_{channel.name}", job, TELL_LOOK_S, settings.drain_s)
+            running = loop.running(f"tell_{channel.name}", job, TELL_LOOK_S, stop)
             await stack.enter_async_context(running)
         yield
 

@@ -60,8 +60,8 @@ async def _running(settings: NotifierSettings, app: web.Application) -> AsyncIte
             consumers.on_order_refund_failed,
         ):
             await bus.consume(pool, consumer.__name__, partial(consumer, terms=terms))
-        desk = jobs.Desk(post)
-        stack.push_async_callback(desk.finish)
+        desk, stop = jobs.Desk(post), loop.Stop(settings.drain_s)
+        stack.push_async_callback(desk.finish, stop)
         for name, job, rest_s in (
             ("send_due", desk.send_due, settings.rest_s),
             ("give_up_lost", partial(jobs.give_up_lost, post), GIVE_UP_S),
@@ -75,7 +75,7 @@ async def _running(settings: NotifierSettings, app: web.Application) -> AsyncIte
                 settings.metrics_interval_s,
             ),
         ):
-            await open_(loop.running(name, job, rest_s, settings.drain_s))
+            await open_(loop.running(name, job, rest_s, stop))
         yield
 
 

@@ -7,11 +7,9 @@ from services.notifier import actions
 from services.notifier.actions import Claim, Post
 from shared import inbox, outbox, tasks
 from shared.db import Pool
+from shared.loop import Stop
 
 log = logging.getLogger(__name__)
-
-# A stopping process has ten seconds to close everything (shared/web/serve.py); the rest is for the others.
-LONGEST_FINISH_S = 7.0
 
 
 class Desk:
@@ -41,12 +39,12 @@ class Desk:
             # Its lease will tell that the outcome is unknown.
             log.exception("letter not settled", extra={"letter_id": str(claim.letter.id)})
 
-    async def finish(self) -> None:
-        """Lets the conversations under way end, within the time a stopping process has; cuts the rest."""
+    async def finish(self, stop: Stop) -> None:
+        """Lets the conversations under way end, within the time that the jobs have; cuts the rest."""
         running = set(self._running)
         try:
             if running:
-                await asyncio.wait(running, timeout=min(self._post.settings.drain_s, LONGEST_FINISH_S))
+                await asyncio.wait(running, timeout=stop.tell())
         finally:
             await tasks.end(*running)
 

@@ -26,7 +26,7 @@ from services.webhooks.stripe_api import open_stripe
 from shared import http_client, leader, metrics, outbox, stripe_circuit
 from shared.bus import Bus, Options, open_bus
 from shared.db import Pool, open_pool, open_session
-from shared.loop import running
+from shared.loop import Stop, running
 from shared.openapi.about import ABOUT, About
 from shared.web import make_app
 from shared.web.keys import UNREADABLE
@@ -86,6 +86,7 @@ def make(settings: WebhooksSettings) -> web.Application:
 async def _resources(app: web.Application) -> AsyncIterator[None]:
     """Opened from top to bottom, closed from bottom to top."""
     settings = app[WEBHOOKS]
+    stop = Stop(settings.drain_s)
     async with AsyncExitStack() as stack:
         open_ = stack.enter_async_context
         app[POOL] = app[STAFF_POOL] = pool = await open_(
@@ -97,12 +98,12 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
             )
         )
         app[BUS] = bus = await open_(open_bus(settings.amqp_url.get_secret_value(), _bus_options(settings)))
-        await _start_jobs(stack, settings, pool, bus)
-        await _start_guard(stack, app[GUARD], pool)
-        await _start_keyring_jobs(stack, settings, pool, app[KEYRING])
-        await _start_asking(stack, settings, pool, bus)
+        await _start_jobs(stack, settings, pool, bus, stop)
+        await _start_guard(stack, app[GUARD], pool, stop)
+        await _start_keyring_jobs(stack, settings, pool, app[KEYRING], stop)
+        await _start_asking(stack, settings, pool, bus, stop)
         publish = partial(jobs.publish_received, pool, bus, app[RECEIVED], settings.rest_s)
-        await open_(running("publish_received", publish, AT_ONCE_S, settings.drain_s))
+        await open_(running("publish_received", publish, AT_ONCE_S, stop))
         app[STORE] = await open_(group_commit.running(_group_commit(settings), settings.writers, settings.drain_s))
         yield
 
@@ -125,24 +126,24 @@ def _group_commit(settings: WebhooksSettings) -> GroupCommit:
     return GroupCommit(session, settings.api_version, limits)
 
 
-async def _start_guard(stack: AsyncExitStack, guard: Guard, pool: Pool) -> None:
+async def _start_guard(stack: AsyncExitStack, guard: Guard, pool: Pool, stop: Stop) -> None:
     """What is known of senders and bans comes first; then it is kept up to date."""
     settings, open_ = guard.settings, stack.enter_async_context
     await senders.ship(pool)
     await jobs.learn(pool, guard)
     stack.push_async_callback(jobs.share_last, pool, guard)
-    await open_(running("share_sightings", partial(jobs.share, pool, guard), SHARE_S, settings.drain_s))
-    await open_(running("learn_bans_and_senders", partial(jobs.learn, pool, guard), LEARN_S, settings.drain_s))
-    await open_(running("forget_threats", partial(jobs.forget_threats, pool), PURGE_S, settings.drain_s))
+    await open_(running("share_sightings", partial(jobs.share, pool, guard), SHARE_S, stop))
+    await open_(running("learn_bans_and_senders", partial(jobs.learn, pool, guard), LEARN_S, stop))
+    await open_(running("forget_threats", partial(jobs.forget_threats, pool), PURGE_S, stop))
     if url := settings.list_url():
         session = await open_(http_client.session(TIMEOUT_S, peer="stripe_senders"))
         interval = timedelta(seconds=settings.senders_refresh_s)
         refresh = partial(jobs.refresh_senders, pool, session, url, interval)
         rest_s = min(LIST_LOOK_S, settings.senders_refresh_s)
-        await open_(running("refresh_senders", refresh, rest_s, settings.drain_s))
+        await open_(running("refresh_senders", refresh, rest_s, stop))
 
 
-async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus) -> None:
+async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus, stop: Stop) -> None:
     started = (
         ("relay", partial(outbox.relay, pool, bus), settings.rest_s),
         ("purge", partial(jobs.purge, pool, settings.keep_outbox_days, settings.keep_events_days), PURGE_S),
@@ -159,20 +160,22 @@ async def _start_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: P
         ),
     )
     for name, job, rest_s in started:
-        await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
+        await stack.enter_async_context(running(name, job, rest_s, stop))
 
 
-async def _start_keyring_jobs(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, keyring: Keyring) -> None:
+async def _start_keyring_jobs(
+    stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, keyring: Keyring, stop: Stop
+) -> None:
     warning = timedelta(hours=settings.secret_warning_h)
     note = partial(jobs.note_secrets, pool, keyring, settings.instance, warning)
     for name, job, rest_s in (
         ("look_at_secrets", partial(jobs.look_at_secrets, keyring), settings.secrets_look_s),
         ("note_secrets", note, MEASURE_S),
     ):
-        await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
+        await stack.enter_async_context(running(name, job, rest_s, stop))
 
 
-async def _start_asking(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus) -> None:
+async def _start_asking(stack: AsyncExitStack, settings: WebhooksSettings, pool: Pool, bus: Bus, stop: Stop) -> None:
     """What we ask Stripe by ourselves, not waiting for it to deliver. One process leads backfill and watch."""
     url = settings.database_url.get_secret_value()
     standing = leader.standing(url, service=SERVICE, role_prefix=settings.role_prefix, task="backfill")
@@ -201,7 +204,7 @@ async def _start_asking(stack: AsyncExitStack, settings: WebhooksSettings, pool:
             check_s = min(CHECK_S, settings.endpoint_check_s)
             started.append(("check_endpoint", partial(watching.check, reader, candidate, checking), check_s))
     for name, job, rest_s in started:
-        await stack.enter_async_context(running(name, job, rest_s, settings.drain_s))
+        await stack.enter_async_context(running(name, job, rest_s, stop))
 
 
 def _bus_options(settings: WebhooksSettings) -> Options:

@@ -1,7 +1,8 @@
 """Runs an app until it is told to stop, and stops it without losing what runs.
 
 On SIGTERM or SIGINT: `/readyz` turns 503 and streams are told to end (`DRAINING`), no connection is accepted
-any more, what runs may finish within `drain_s`, then idle connections and the app's resources are closed.
+any more, what runs may finish within `drain_s`, then idle connections and the app's resources are closed. The jobs
+beside the requests run until then, and have `drain_s` of their own.
 """
 
 import asyncio
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 EXIT_FAILED = 1
 # What still runs after `drain_s` is cancelled, and has this long to take it.
 CANCEL_S = 1.0
-# The app's resources (connections, jobs) have this long to close.
-CLOSE_S = 10.0
+# The app's jobs have `drain_s` to stop, together, and its connections this long on top of that to close.
+CLOSE_S = 5.0
 
 
 def run(app: web.Application, settings: ServiceSettings) -> None:
@@ -48,9 +49,9 @@ async def serve(app: web.Application, settings: ServiceSettings) -> int:
             await _drain(runner, settings.drain_s)
     except Exception:
         log.exception("could not start")
-        await _close(runner)
+        await _close(runner, settings.drain_s)
         return EXIT_FAILED
-    return await _close(runner)
+    return await _close(runner, settings.drain_s)
 
 
 async def _start(runner: Runner, settings: ServiceSettings) -> None:
@@ -96,9 +97,9 @@ async def _drain(runner: Runner, drain_s: float) -> None:
         log.warning("cut short", extra={"running": running.count, "waited_s": drain_s})
 
 
-async def _close(runner: Runner) -> int:
+async def _close(runner: Runner, drain_s: float) -> int:
     try:
-        async with asyncio.timeout(CLOSE_S):
+        async with asyncio.timeout(drain_s + CLOSE_S):
             await runner.cleanup()
     except Exception:
         log.exception("could not close")

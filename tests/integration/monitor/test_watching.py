@@ -19,7 +19,7 @@ from services.monitor.handlers import DESK
 from shared import events, topology
 from shared.admission.breaker import STATE as CIRCUIT
 from shared.bus import Bus, Message, Options, open_bus
-from shared.loop import running
+from shared.loop import Stop, running
 from shared.metrics import publish_snapshot
 from tests.integration.monitor.cable import Cable
 from tests.integration.monitor.conftest import wait_until
@@ -61,7 +61,7 @@ async def alive(bus: Bus, *services: str) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         for service in services:
             job = partial(publish_snapshot, bus, service, "host:9")
-            await stack.enter_async_context(running(f"snapshots of {service}", job, 0.1))
+            await stack.enter_async_context(running(f"snapshots of {service}", job, 0.1, Stop(10)))
         yield
 
 

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 
 from services.notifier import actions, jobs
+from shared.loop import Stop
 from shared.metrics import REGISTRY
 from tests.integration.notifier.desk import attempts, hear, make_due, only_letter
 from tests.unit.notifier.letters import an_order, order_paid
@@ -113,7 +114,7 @@ async def test_figures_say_what_waits_and_what_became_of_it(post, smtp, owner):
 
 
 async def test_one_slow_server_holds_up_only_its_own_letter(make_post, smtp, owner):
-    post = make_post(smtp_timeout_s=60, drain_s=0.1, concurrency=2)
+    post = make_post(smtp_timeout_s=60, concurrency=2)
     smtp.faults.order("slow_reply", recipient="slow@example.com", seconds=60)
     await hear(post, order_paid(an_order(email="slow@example.com")), *(order_paid() for _ in range(10)))
     desk = jobs.Desk(post)
@@ -124,7 +125,7 @@ async def test_one_slow_server_holds_up_only_its_own_letter(make_post, smtp, own
     assert await count(owner, "sending") == 1
 
     # A process that stops cuts what takes too long: its lease will tell.
-    await desk.finish()
+    await desk.finish(Stop(0.1))
     assert [row["outcome"] for row in await attempts(owner)].count(None) == 1
 
 
@@ -139,7 +140,7 @@ async def test_an_outcome_that_can_not_be_written_leaves_an_open_attempt(make_po
     desk = jobs.Desk(post)
     try:
         assert await desk.send_due() == 1
-        await desk.finish()
+        await desk.finish(Stop(5))
     finally:
         await owner.execute("ALTER TABLE notifier.attempts DROP CONSTRAINT impossible")
 

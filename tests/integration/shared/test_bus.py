@@ -2,11 +2,13 @@
 
 import asyncio
 import secrets
+import time
 from typing import ClassVar
 
 import aio_pika
 import pytest
 
+from shared import bus as bus_module
 from shared import events, outbox
 from shared.bus import Message, Options, open_bus
 from shared.db import open_pool
@@ -14,6 +16,7 @@ from shared.errors import Conflict, NotFound
 from shared.events import Event
 from shared.ids import uuid7
 from shared.topology import dead_queue
+from tests.integration.webhooks.wire import Wire
 
 
 class Rang(Event):
@@ -209,3 +212,16 @@ async def test_without_the_claim_a_repeated_event_has_two_effects(pool, amqp_url
         await unguarded(conn, event)
         await unguarded(conn, event)
     assert len(seen) == 2
+
+
+async def test_a_silent_broker_is_asked_once_for_all_queues_to_send_nothing_more(pool, amqp_url, options, monkeypatch):
+    monkeypatch.setattr(bus_module, "CANCEL_S", 0.3)
+    async with Wire.to(amqp_url) as wire, open_bus(wire.url, options) as bus:
+        for _ in range(4):
+            await bus.consume(pool, "on_rang", Recorder())
+        async with asyncio.timeout(15):
+            await bus.wait_connected()
+        wire.mute()
+        began = time.monotonic()
+        await bus.drain()
+        assert time.monotonic() - began < 2 * 0.3

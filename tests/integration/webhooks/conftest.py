@@ -59,9 +59,8 @@ class Door:
 OpenDoor = Callable[..., AbstractAsyncContextManager[Door]]
 
 
-@contextlib.asynccontextmanager
-async def opened(database: Database, amqp_url: str, **changes: Any) -> AsyncIterator[Door]:
-    """The service, as it would run with these settings."""
+def usual(database: Database, amqp_url: str, **changes: Any) -> WebhooksSettings:
+    """The settings of these tests."""
     defaults: dict[str, Any] = {
         "database_url": SecretStr(database.url("webhooks")),
         "amqp_url": SecretStr(amqp_url),
@@ -75,7 +74,13 @@ async def opened(database: Database, amqp_url: str, **changes: Any) -> AsyncIter
         "unverified_per_minute": 100_000,
         "unverified_in_all_per_minute": 100_000,
     }
-    app = make(WebhooksSettings(**{**defaults, **changes}))
+    return WebhooksSettings(**{**defaults, **changes})
+
+
+@contextlib.asynccontextmanager
+async def opened(database: Database, amqp_url: str, **changes: Any) -> AsyncIterator[Door]:
+    """The service, as it would run with these settings."""
+    app = make(usual(database, amqp_url, **changes))
     with answers_documented(app):
         runner = Runner(app)
         await runner.setup()
