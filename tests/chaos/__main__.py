@@ -99,6 +99,8 @@ async def _storm(account: Account, stage: Stage, ground: Backing, settings: tupl
         findings = await reconcile(stage, trickle.memories)
         for what, number in left.items():
             findings.add("conflicts", f"still open: {number} {what}", number)
+        for service, job in sorted(weather.ended_jobs):
+            findings.add("conflicts", f"the job {job} of {service} does nothing since the broker was silent")
         for what, number in surprises(trickle.memories, trickle.answers).items():
             findings.add("conflicts", f"{number} times {what}", number)
     return await Outcome.of(stage, trickle, weather, findings, (seed, seconds, time.monotonic() - began))

@@ -1,5 +1,5 @@
-"""What goes wrong: processes and servers are killed in turn, and the broker falls silent; Stripe and the mail server
-misbehave all the while.
+"""What goes wrong: processes and servers are killed in turn, and last the broker falls silent; Stripe and the mail
+server misbehave all the while.
 """
 
 import asyncio
@@ -13,13 +13,16 @@ from deploy.demo.programs import SERVICES
 from deploy.demo.stage import Stage
 from deploy.demo.waiting import until
 from deploy.demo.watching import Watcher
+from tests.chaos.work import STEADY_S, Job, idle_since, steady_jobs
 
 Report = Callable[[str], None]
 
 BACK_WITHIN_S = 60.0
+OWN_SERVERS = "chaos needs its own servers: unset DATABASE_URL and AMQP_URL"
 SERVERS = ("rabbitmq", "postgres")
 
-# A broker that neither answers nor hangs up: longer than anything that waits for it in vain may wait.
+# A broker that neither answers nor hangs up: for longer than anything may wait for it. It is the last of all, since a
+# process that is started again would hide a job that ended for good.
 SILENCE = "silence of rabbitmq"
 SILENCE_S = 20.0
 
@@ -48,25 +51,30 @@ class Weather:
         self._report = report
         self.faults: Counter[str] = Counter()
         self.recoveries_s: list[float] = []
+        self.ended_jobs: set[Job] = set()
 
     async def run(self, seconds: float) -> None:
         """Bad weather for so long, then fair."""
         await self._begin()
         mails = asyncio.create_task(self._spoil_mails())
-        end = time.monotonic() + seconds
         try:
-            while time.monotonic() < end:
-                targets = [*SERVICES, *SERVERS, SILENCE]
-                self._dice.shuffle(targets)
-                for target in targets:
-                    await asyncio.sleep(self._dice.uniform(1, 4))
-                    if time.monotonic() > end:
-                        break
-                    await (self._silence() if target == SILENCE else self._kill(target))
+            await self._kill_in_turn(seconds - STEADY_S - SILENCE_S)
+            await self._silence()
         finally:
             mails.cancel()
             await asyncio.gather(mails, return_exceptions=True)
         await self._clear()
+
+    async def _kill_in_turn(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            targets = [*SERVICES, *SERVERS]
+            self._dice.shuffle(targets)
+            for target in targets:
+                await asyncio.sleep(self._dice.uniform(1, 4))
+                if time.monotonic() > end:
+                    break
+                await self._kill(target)
 
     async def _begin(self) -> None:
         rules = {**DELIVERIES, "seed": self._dice.getrandbits(31)}
@@ -110,20 +118,23 @@ class Weather:
         self._report(f"{target} killed; all well again after {took:.1f} s")
 
     async def _silence(self) -> None:
-        """All must be well again once it speaks: what waited for it in vain must not have ended for good."""
+        """Once it speaks again, every job that was at work before must be so again."""
         broker = self._backing.rabbitmq
-        assert broker is not None, "chaos needs its own servers: unset DATABASE_URL and AMQP_URL"
+        assert broker is not None, OWN_SERVERS
+        steady = await steady_jobs(self._stage)
         await asyncio.to_thread(broker.freeze)
         try:
             await asyncio.sleep(SILENCE_S)
         finally:
             await asyncio.to_thread(broker.thaw)
-        began = time.monotonic()
+        began, spoke_at = time.monotonic(), time.time()
         await self.all_ready()
+        self.ended_jobs = await idle_since(self._stage, steady, spoke_at, BACK_WITHIN_S)
         took = time.monotonic() - began
         self.faults[SILENCE] += 1
         self.recoveries_s.append(took)
-        self._report(f"rabbitmq was silent for {SILENCE_S:g} s; all well again {took:.1f} s after that")
+        at_work = f"{len(steady) - len(self.ended_jobs)} of {len(steady)} jobs at work again"
+        self._report(f"rabbitmq was silent for {SILENCE_S:g} s; {at_work} {took:.1f} s after that")
 
     async def _kill_service(self, name: str) -> None:
         supervisor = self._stage.supervisor
@@ -138,7 +149,7 @@ class Weather:
 
     async def _kill_server(self, name: str) -> None:
         server = getattr(self._backing, name)
-        assert server is not None, "chaos needs its own servers: unset DATABASE_URL and AMQP_URL"
+        assert server is not None, OWN_SERVERS
         await asyncio.to_thread(server.kill)
         await asyncio.sleep(self._dice.uniform(0, 3))
         await asyncio.to_thread(server.start)
