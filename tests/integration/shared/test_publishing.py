@@ -185,7 +185,7 @@ async def test_all_jobs_go_on_after_the_broker_was_silent(amqp_url):
     """Whose batch ran out of time first closed the connection, and the client library cancelled all the others."""
     options = Options(service="test", queues={}, confirm_timeout_s=0.5)
     async with Wire.to(amqp_url) as wire, open_bus(wire.url, options) as bus, contextlib.AsyncExitStack() as jobs:
-        ends = {}
+        ends, stop = {}, loop.Stop(drain_s=1)
 
         def job(name: str):
             async def publish() -> int:
@@ -202,8 +202,8 @@ async def test_all_jobs_go_on_after_the_broker_was_silent(amqp_url):
 
         await bus.wait_connected()
         for name in ("first", "second"):
-            await jobs.enter_async_context(loop.running(name, job(name), 0.05, 1))
-        await jobs.enter_async_context(loop.running("snapshot", snapshot, 0.05, 1))
+            await jobs.enter_async_context(loop.running(name, job(name), 0.05, stop))
+        await jobs.enter_async_context(loop.running("snapshot", snapshot, 0.05, stop))
         await asyncio.sleep(0.2)
         wire.go_dead()
         await asyncio.sleep(3)  # by then the client library has given the connection up
