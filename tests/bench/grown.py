@@ -58,7 +58,7 @@ async def _expiry(pool: Pool) -> None:
 
 async def _resync(pool: Pool) -> None:
     async with pool.worker() as conn:
-        await payment_store.claim_resyncs(conn, 60, jobs.BATCH)
+        await payment_store.claim_resyncs(conn, 60, jobs.LONGEST_RESYNC_S, jobs.BATCH)
 
 
 async def _refunds(pool: Pool) -> None:

@@ -40,7 +40,7 @@ async def clicks(stage: Stage, _: Backing) -> list[Figure]:
             if number:  # the first is for warming up
                 ours, bare, cpu = [*ours, mine], [*bare, floor], [*cpu, used * 1000]
     finally:
-        await session.close_async()
+        await session.close_async()  # type: ignore[no-untyped-call]  # the package left it without annotations
     note = f"{ROUNDS} x {CLICKS} orders; floor: a bare PaymentIntent"
     made = [
         figure(f"click to client secret {label}", _each(ours, share), "ms", _each(bare, share), note)

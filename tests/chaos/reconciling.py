@@ -72,7 +72,8 @@ def _expect_paid(findings: Findings, intent: dict[str, Any], order: dict[str, An
 def is_given_back(intent: dict[str, Any]) -> bool:
     """Whether the customer has all of his money again, as Stripe says: money that came too late is not lost."""
     taken = sum(charge["amount_captured"] for charge in intent["charges"])
-    return 0 < taken == sum(charge["amount_refunded"] for charge in intent["charges"])
+    returned = sum(charge["amount_refunded"] for charge in intent["charges"])
+    return bool(0 < taken == returned)
 
 
 async def _compare_ledger(findings: Findings, stage: Stage, intents: list[dict[str, Any]]) -> None:

@@ -100,7 +100,7 @@ class Trickle:
             await asyncio.wait(self._running, timeout=3 * PATIENCE_S)
 
     def _send_one_in(self) -> None:
-        (wish,) = self._dice.choices(list(WISHES), WISHES.values())
+        (wish,) = self._dice.choices(list(WISHES), list(WISHES.values()))
         shopper = Shopper(self._http, self._addresses, wish.replace("_", "-"))
         memory = Memory(wish, shopper.email, f"{self._dice.getrandbits(96):024x}")
         self.memories.append(memory)
