@@ -99,17 +99,27 @@ class Keeper:
         return not left
 
     def _signal(self, number: int) -> int:
-        """Send it to the server and all it has started; how many there are."""
+        """Send it to the server and all it has started; how many there are. SIGSTOP: returns when all stand still."""
         found = _descendants()
         for process in found:
             with suppress(psutil.Error):
                 process.send_signal(number)
+        deadline = time.monotonic() + 10
+        while number == signal.SIGSTOP and not all(map(_stands_still, found)) and time.monotonic() < deadline:
+            time.sleep(0.005)  # a signal is taken when its process runs next: on a busy machine that is later
         return len(found)
 
     def _server_gone(self, grace_s: float) -> None:
         assert self._server is not None
         with suppress(subprocess.TimeoutExpired):
             self._server.wait(grace_s)
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    try:
+        return process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}
+    except psutil.Error:
+        return True  # gone
 
 
 def _descendants() -> list[psutil.Process]:

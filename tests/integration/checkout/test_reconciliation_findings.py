@@ -1,5 +1,6 @@
 """What reconciliation may not put right by itself: it is raised, once, and settled when it is so no longer."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -110,8 +111,11 @@ async def test_an_order_that_outlives_its_reservation_is_raised(checkout, clean,
 
 async def test_what_is_booked_otherwise_than_stripe_settled_it_is_raised(checkout, clean, stripe, owner):
     await a_paid_order(checkout, stripe)
+    async with asyncio.timeout(10):
+        while not (found := await listed(stripe, "balance_transactions")):  # it comes a moment after the payment
+            await asyncio.sleep(0.02)
+    (settled,) = found
     await reconcile(checkout, clean)
-    (settled, *_) = await listed(stripe, "balance_transactions")
     async with owner.transaction():
         await owner.execute("ALTER TABLE checkout.ledger_entries DISABLE TRIGGER USER")
         await owner.execute("UPDATE checkout.ledger_entries SET amount_minor = amount_minor * 2")

@@ -1,6 +1,7 @@
 """PostgreSQL and RabbitMQ of our own: they keep their data over a kill, and leave nothing behind."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -150,20 +151,19 @@ def test_a_server_does_not_outlive_its_keeper_either() -> None:
 
 
 def test_a_frozen_server_stands_still_with_all_it_started_until_it_is_thawed() -> None:
-    server = PrivateServer("example", None)
-    started = psutil.Process(server.start(["sh", "-c", "sleep 60 & wait"], {"PATH": os.defpath}))
-    while not (found := started.children()):
-        time.sleep(0.01)
+    with contextlib.closing(PrivateServer("example", None)) as server:
+        started = psutil.Process(server.start(["sh", "-c", "sleep 60 & wait"], {"PATH": os.defpath}))
+        while not (found := started.children()):
+            time.sleep(0.01)
 
-    def is_still() -> list[bool]:
-        return [each.status() == psutil.STATUS_STOPPED for each in (started, *found)]
+        def is_still() -> list[bool]:
+            return [each.status() == psutil.STATUS_STOPPED for each in (started, *found)]
 
-    server.freeze()
-    assert is_still() == [True, True]
-    server.thaw()
-    assert is_still() == [False, False]
-    server.freeze()
-    server.close()
+        server.freeze()
+        assert is_still() == [True, True]
+        server.thaw()
+        assert is_still() == [False, False]
+        server.freeze()
     assert not any(each.is_running() for each in (started, *found))
 
 
