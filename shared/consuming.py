@@ -1,7 +1,8 @@
 """What happens to one message: handled, tried again later, or buried with its reason.
 
 handled              the consumer's transaction commits, then the message is acknowledged
-database away        the message waits in hand, and with it, once the prefetch is full, the whole queue
+database away        the message waits in hand, and with it, once the prefetch is full, the whole queue; so it does
+                     after a deadlock, or behind a lock that somebody holds for long: neither counts as a try
 may pass later, bug  a copy goes to the next delay step; after the last one it is buried
 can't ever pass      buried at once
 """
@@ -15,7 +16,7 @@ from typing import TypeAlias
 from aio_pika.abc import AbstractIncomingMessage
 
 from shared import events, inbox, metrics, topology, tracing
-from shared.db import Connection, Pool, is_database_away
+from shared.db import Connection, Pool, is_database_away, is_in_the_way
 from shared.errors import AppError
 from shared.events import Event, UnreadableEvent
 from shared.redaction import redact
@@ -92,9 +93,9 @@ class Delivery:
                     await self._once(event)
                     return
                 except Exception as error:
-                    if not is_database_away(error):
+                    if not (is_database_away(error) or is_in_the_way(error)):
                         raise
-                    log.warning("database away", extra={"queue": self.queue, "reason": type(error).__name__})
+                    log.warning("database not to be had", extra={"queue": self.queue, "reason": type(error).__name__})
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
 

@@ -87,24 +87,25 @@ async def set_context(conn: Connection, name: str, value: object) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_pool(url: str, service: str, role_prefix: str = "kct", connections: int = 10) -> AsyncIterator[Pool]:
+async def open_pool(
+    url: str, service: str, role_prefix: str = "kct", connections: int = 10, *, at_once: bool = True
+) -> AsyncIterator[Pool]:
     """The connections of one service, closed when the block ends.
 
-    Raises UnsuitableServer for a PostgreSQL that is too old; OSError or asyncpg errors when it can't be reached.
+    Connecting raises UnsuitableServer for a PostgreSQL that is too old, OSError or asyncpg errors when it can't be
+    reached: here if `at_once`, else wherever a connection is first wanted.
     """
     pool = asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=1 if at_once else 0,
         max_size=connections,
         command_timeout=30,
+        init=_require_suitable,
         server_settings=_server_settings(service),
         # All we change on a connection is local to its transaction; asyncpg's own reset would cost a round trip.
         reset=_keep_as_is,
     )
     async with pool:
-        async with pool.acquire() as conn:
-            if conn.get_server_version().major < OLDEST_SERVER:
-                raise UnsuitableServer(f"PostgreSQL {OLDEST_SERVER} or later is needed")
         yield Pool(pool, f"{role_prefix}_{service}")
 
 
@@ -119,6 +120,11 @@ def _server_settings(service: str) -> dict[str, str]:
 
 class UnsuitableServer(Exception):
     """The database server can't run this product."""
+
+
+async def _require_suitable(conn: Connection) -> None:
+    if conn.get_server_version().major < OLDEST_SERVER:
+        raise UnsuitableServer(f"PostgreSQL {OLDEST_SERVER} or later is needed")
 
 
 async def _keep_as_is(_: object) -> None:

@@ -74,7 +74,8 @@ async def _running(settings: MonitorSettings, app: web.Application) -> AsyncIter
 async def _open_desk(settings: MonitorSettings, stack: AsyncExitStack) -> Desk:
     open_ = stack.enter_async_context
     url, connections = settings.database_url.get_secret_value(), settings.database_connections
-    pool = await open_(open_pool(url, SERVICE, settings.role_prefix, connections))
+    # Not at once: a monitor that starts while the database is away has to tell people of it.
+    pool = await open_(open_pool(url, SERVICE, settings.role_prefix, connections, at_once=False))
     options = Options(SERVICE, settings.retry_steps_s, settings.prefetch, settings.drain_s)
     bus = await open_(open_bus(settings.amqp_url.get_secret_value(), options))
     probing = await open_(http_client.session(PROBE_TIMEOUT_S, peer="services", is_ours=True))

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import aio_pika
 import pytest
+from asyncpg import DeadlockDetectedError, LockNotAvailableError
 
 from shared import bus as bus_module
 from shared import events, outbox
@@ -109,6 +110,16 @@ async def test_a_failure_twice_then_success_is_handled_once(pool, amqp_url, opti
         await asyncio.sleep(0.3)
         assert sum((await bus.dead_letters()).values()) == 0
     assert len({event.id for event in recorder.seen}) == 1
+
+
+async def test_a_deadlock_is_no_try_of_the_message(pool, amqp_url, options):
+    recorder = Recorder([DeadlockDetectedError("deadlock"), LockNotAvailableError("lock timeout")] * len(STEPS))
+    async with open_bus(amqp_url, options) as bus:
+        await bus.consume(pool, "on_rang", recorder)
+        await bus.wait_connected()
+        await bus.publish([a_message(Rang())])
+        await until(lambda: len(recorder.seen) == 2 * len(STEPS) + 1)
+        assert sum((await bus.dead_letters()).values()) == 0
 
 
 async def test_after_the_last_step_it_is_buried_with_its_reason_and_can_be_redriven(pool, amqp_url, options, owner):
