@@ -49,8 +49,7 @@ def _asks_for_a_look(session: Session, shown: Shown, known: Mapping[str, Known])
         return False
     if ours is not None:
         return compare(shown, ours) is not None
-    is_foreign = session.policy.is_shared and shown.payment.order_id is None
-    return shown.payment.amount_received_minor > 0 and is_money(shown) and not is_foreign
+    return not session.policy.is_shared and shown.payment.amount_received_minor > 0 and is_money(shown)
 
 
 async def refunds(session: Session) -> str | None:
