@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 
 from deploy.ops import actor
@@ -45,6 +46,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     what.add_argument("--yes", action="store_true", help="do it")
     command.add_argument("--reads", type=int, help=f"from Stripe at a time (default: {USUAL.reads})")
     command.add_argument("--settled-s", type=float, help="dry run: leave alone what changed so lately (default: 60)")
+    command.add_argument("--shared-account", action="store_true", help="dry run: as with CHECKOUT_SHARES_ACCOUNT=true")
     command.add_argument("--wait-s", type=float, default=300, help="how long to follow it (default: 300)")
     actor.add_to(command)
     command.set_defaults(run=reconcile)
@@ -79,7 +81,7 @@ async def _rehearse(settings: OpsSettings, arguments: argparse.Namespace, pool: 
     access = settings.stripe_access()
     async with pool.worker() as conn:
         run = await people.plan(conn, moment(arguments.since), arguments.reads or DRY_READS)
-    policy = USUAL if arguments.settled_s is None else _waiting(arguments.settled_s)
+    policy = replace(_waiting(arguments.settled_s), is_shared=arguments.shared_account)
     print(f"Comparing {_span(run)} with Stripe; nothing is changed.")
     await _count_undelivered(settings, run)
     async with open_account(access) as account:
@@ -97,7 +99,9 @@ async def _rehearse(settings: OpsSettings, arguments: argparse.Namespace, pool: 
         print("Nothing differs, and there is nothing to do.")
 
 
-def _waiting(seconds: float) -> Policy:
+def _waiting(seconds: float | None) -> Policy:
+    if seconds is None:
+        return USUAL
     wait = timedelta(seconds=seconds)
     return Policy(settle=wait, books=wait)
 

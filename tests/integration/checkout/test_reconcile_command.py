@@ -45,6 +45,8 @@ async def test_a_dry_run_shows_what_would_be_done_and_no_row_differs_afterwards(
         assert re.search(rf"{outcome} +{kind} +{payment}", said), said
     assert re.search(r"events: \d+ undelivered, \d+ of them are not here", said), said
     assert "Nothing was changed. `reconcile --yes" in said
+    code, said = await ops(clean, amqp_url, *DRY, "--shared-account", **reading)
+    assert (code, "row_missing" in said, "no_order" in said) == (0, True, False), said
 
 
 async def test_a_dry_run_says_what_it_needs(clean, pool, amqp_url):
