@@ -17,7 +17,7 @@ from tests.bench.load import Burst, cpu_of, fire, rss_mb, spent
 
 CONNECTIONS = (16, 64, 256)
 EVENTS = 3000  # a hundredth of them are thirty, so that p99 is more than one stall
-ROUNDS = 3
+ROUNDS = 5
 REAL, CEILING, NAIVE = "webhooks", "ceiling", "naive"
 
 Bursts = dict[tuple[str, int], list[Burst]]
