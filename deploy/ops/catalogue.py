@@ -2,10 +2,11 @@
 
 import argparse
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
 
 from deploy.ops import csv_import
 from deploy.ops.settings import OpsSettings
@@ -52,15 +53,22 @@ class ZoneEntry(BaseModel):
 
 
 class TaxRateEntry(BaseModel):
-    """`included`: our prices contain this tax. Without a region it is the whole country's."""
+    """`included`: our prices contain this tax. Without a region it is the whole country's.
+
+    `percent` may have four decimals, such as 8.875.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     region: Annotated[str, Field(pattern=r"^[A-Z0-9]{0,3}$")] = ""
     tax_class: TaxClass = "standard"
-    basis_points: Annotated[int, Field(ge=0, le=10_000)]
+    percent: Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)]
     included: bool
+
+    @computed_field
+    def millionths(self) -> int:
+        return int(self.percent * 10_000)
 
 
 class VariantEntry(BaseModel):
@@ -108,7 +116,7 @@ class Catalogue(BaseModel):
 def read(path: Path) -> Catalogue:
     """The catalogue in a file; raises Unreadable with the place that is wrong."""
     try:
-        return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal))
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shared.errors import Invalid
 from shared.money import Money, round_half_up
 
-WHOLE = 10_000  # basis points
+WHOLE = 1_000_000
 STANDARD = "standard"
 
 _REGION = re.compile(r"[A-Z0-9]{1,3}")
@@ -18,10 +18,16 @@ _REGION = re.compile(r"[A-Z0-9]{1,3}")
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`is_included`: our prices contain the tax."""
+    """In millionths, as 8.875 % is 88,750 of them. `is_included`: our prices contain the tax."""
 
-    basis_points: int
+    millionths: int
     is_included: bool
+
+    @property
+    def percent(self) -> str:
+        """As people write it: 20, or 8.875."""
+        whole, rest = divmod(self.millionths, WHOLE // 100)
+        return f"{whole}.{rest:04}".rstrip("0").rstrip(".")
 
 
 NO_TAX = Rate(0, is_included=True)
@@ -68,5 +74,5 @@ def rate_of(rates: Mapping[str, Rate], tax_class: str) -> Rate:
 
 def tax_on(price: Money, rate: Rate) -> Tax:
     """The tax that a price contains, or that comes on top of it."""
-    base = WHOLE + rate.basis_points if rate.is_included else WHOLE
-    return Tax(Money(round_half_up(price.amount_minor * rate.basis_points, base, price.currency), price.currency), rate)
+    base = WHOLE + rate.millionths if rate.is_included else WHOLE
+    return Tax(Money(round_half_up(price.amount_minor * rate.millionths, base, price.currency), price.currency), rate)

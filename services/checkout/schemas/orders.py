@@ -113,14 +113,14 @@ class LineOut(BaseModel):
     unit_price_minor: int
     line_total_minor: int
     tax_minor: int
-    tax_basis_points: int
+    tax_percent: str
     tax_included: bool
 
     @classmethod
     def of(cls, line: Line) -> "LineOut":
         return cls(
             tax_minor=line.tax_minor,
-            tax_basis_points=line.tax_rate.basis_points,
+            tax_percent=line.tax_rate.percent,
             tax_included=line.tax_rate.is_included,
             sku=line.sku,
             name=line.name,

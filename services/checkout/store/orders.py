@@ -95,7 +95,7 @@ async def insert_lines(conn: Connection, order_id: UUID, lines: Sequence[Line]) 
     await conn.executemany(
         """
         INSERT INTO order_lines (order_id, position, sku, name, variant, quantity, unit_price_minor,
-                                 tax_minor, tax_basis_points, tax_included)
+                                 tax_minor, tax_millionths, tax_included)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """,
         [
@@ -108,7 +108,7 @@ async def insert_lines(conn: Connection, order_id: UUID, lines: Sequence[Line]) 
                 line.quantity,
                 line.unit_price.amount_minor,
                 line.tax_minor,
-                line.tax_rate.basis_points,
+                line.tax_rate.millionths,
                 line.tax_rate.is_included,
             )
             for position, line in enumerate(lines)
@@ -147,10 +147,15 @@ async def select_lines(conn: Connection, order: Order) -> list[Line]:
             row["quantity"],
             Money(row["unit_price_minor"], currency),
             row["tax_minor"],
-            Rate(row["tax_basis_points"], row["tax_included"]),
+            _rate(row),
         )
         for row in rows
     ]
+
+
+def _rate(row: asyncpg.Record) -> Rate:
+    millionths = row["tax_millionths"]
+    return Rate(row["tax_basis_points"] * 100 if millionths is None else millionths, row["tax_included"])
 
 
 async def select_version(conn: Connection, order_id: UUID) -> str:

@@ -38,10 +38,8 @@ async def has_zones(conn: Connection) -> bool:
 
 
 async def select_rates(conn: Connection, country: str) -> list[RegionalRate]:
-    rows = await conn.fetch(
-        "SELECT region, tax_class, basis_points, included FROM tax_rates WHERE country = $1", country
-    )
-    return [RegionalRate(r["region"], r["tax_class"], Rate(r["basis_points"], r["included"])) for r in rows]
+    rows = await conn.fetch("SELECT region, tax_class, millionths, included FROM tax_rates WHERE country = $1", country)
+    return [RegionalRate(r["region"], r["tax_class"], Rate(r["millionths"], r["included"])) for r in rows]
 
 
 async def replace_zones(conn: Connection, zones: Sequence[Mapping[str, Any]]) -> None:
@@ -82,6 +80,6 @@ async def replace_rates(conn: Connection, rates: Sequence[Mapping[str, Any]]) ->
     """The tax rates of a file instead of those that were there."""
     await conn.execute("DELETE FROM tax_rates")
     await conn.executemany(
-        "INSERT INTO tax_rates (country, region, tax_class, basis_points, included) VALUES ($1, $2, $3, $4, $5)",
-        [(r["country"], r["region"], r["tax_class"], r["basis_points"], r["included"]) for r in rates],
+        "INSERT INTO tax_rates (country, region, tax_class, millionths, included) VALUES ($1, $2, $3, $4, $5)",
+        [(r["country"], r["region"], r["tax_class"], r["millionths"], r["included"]) for r in rates],
     )

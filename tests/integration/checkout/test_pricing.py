@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from deploy.ops.catalogue import Catalogue, read
+from deploy.ops.unreadable import Unreadable
 from services.checkout.actions.pricing import replace_terms
 from tests.integration.checkout.conftest import CATALOGUE, SKU, Checkout, an_order
 from tests.integration.checkout.test_payments import a_success, hear, state_of, stock_of
@@ -21,18 +22,23 @@ variants = [{ sku = "NONE", size = "M", colour = "N", on_hand = 0 }]
 [[shipping_zones]]
 id = "islands"
 name = "Islands"
-countries = ["GB", "IE"]
+countries = ["GB", "IE", "US"]
 methods = [
     { id = "post", name = "Post", rates = { usd = [[0, 500]] }, free_from = { usd = 20000 } },
     { id = "van", name = "Van", basis = "weight", rates = { usd = [[0, 900], [1000, 1900]] } },
 ]
 [[tax_rates]]
 country = "GB"
-basis_points = 2000
+percent = 20
 included = true
 [[tax_rates]]
 country = "IE"
-basis_points = 2300
+percent = 23
+included = false
+[[tax_rates]]
+country = "US"
+region = "NY"
+percent = 8.875
 included = false
 """
 
@@ -89,6 +95,27 @@ async def test_an_order_costs_what_was_quoted_and_keeps_its_parts(islands, strip
         "SELECT convert_from(body, 'UTF8')::jsonb->'order' FROM checkout.outbox WHERE type = 'order.paid'"
     )
     assert '"shipping_minor": 900' in facts
+
+
+async def test_a_rate_with_three_decimals_is_taken_to_the_cent_and_shown_as_it_is(islands, owner):
+    """New York City's 8.875 %: of 65.00 that is 5.76875, and of 5.00 it is 0.44375."""
+    address = {**an_order()["shipping_address"], "country": "US", "region": "NY"}
+    status, placed = await islands.place(an_order(quantity=1, shipping_address=address))
+    assert status == 201, placed
+    assert parts_of(placed["order"]) == (6500, 500, 577 + 44, 621, 7621)
+    assert placed["order"]["lines"][0]["tax_percent"] == "8.875"
+    await owner.execute("UPDATE checkout.order_lines SET tax_millionths = NULL, tax_basis_points = 888")  # as before
+    headers = {"Authorization": f"Bearer {placed['order_token']}"}
+    _, shown = await islands.get(f"/v1/orders/{placed['order']['id']}", headers=headers)
+    assert shown["lines"][0]["tax_percent"] == "8.88"
+
+
+@pytest.mark.parametrize("percent", ["8.87512", "-1", "100.5", '"much"'])
+def test_a_rate_that_is_none_is_named_with_its_place(tmp_path, percent):
+    file = tmp_path / "zones.toml"
+    file.write_text(ZONES.replace("8.875", percent))
+    with pytest.raises(Unreadable, match=r"tax_rates\.2\.percent"):
+        read(file)
 
 
 @pytest.mark.parametrize("country", ["GB", "DE"])

@@ -33,7 +33,7 @@ BREAKS = {
     "money_ledger_equals_payments": "DELETE FROM checkout.ledger_entries; DELETE FROM checkout.ledger_transactions",
     "stock_equals_its_journal": "UPDATE checkout.stock SET on_hand = 3",
     "stock_parcels_within_order": "INSERT INTO checkout.order_lines (order_id, position, sku, name, variant, quantity,"
-    " unit_price_minor, tax_minor, tax_basis_points, tax_included)"
+    " unit_price_minor, tax_minor, tax_millionths, tax_included)"
     " SELECT id, 0, 'A', 'a', 'a', 1, 1000, 0, 0, false FROM checkout.orders;"
     " INSERT INTO checkout.parcels (id, order_id, carrier, actor)"
     " SELECT gen_random_uuid(), id, 'UPS', 'x' FROM checkout.orders;"

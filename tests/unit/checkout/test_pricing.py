@@ -20,7 +20,7 @@ from shared.errors import Invalid
 from shared.money import EXPONENTS, Money, step
 
 CURRENCIES = sorted(EXPONENTS)
-rates = st.builds(Rate, st.integers(0, 10_000), st.booleans())
+rates = st.builds(Rate, st.integers(0, 10**6), st.booleans())
 
 
 def usd(minor: int) -> Money:
@@ -71,24 +71,26 @@ def test_tax_grows_with_the_price_and_is_never_more_than_the_price(one, other, r
     assert less.amount.amount_minor <= more.amount.amount_minor <= high
 
 
-@given(st.integers(0, 10**8), st.integers(0, 10_000))
-def test_contained_tax_is_what_added_tax_on_the_net_price_would_be_within_a_cent(gross, basis_points):
-    contained = domain.tax_on(usd(gross), Rate(basis_points, is_included=True)).amount
-    added = domain.tax_on(usd(gross) - contained, Rate(basis_points, is_included=False)).amount
+@given(st.integers(0, 10**8), st.integers(0, 10**6))
+def test_contained_tax_is_what_added_tax_on_the_net_price_would_be_within_a_cent(gross, millionths):
+    contained = domain.tax_on(usd(gross), Rate(millionths, is_included=True)).amount
+    added = domain.tax_on(usd(gross) - contained, Rate(millionths, is_included=False)).amount
     assert abs(contained.amount_minor - added.amount_minor) <= 1
 
 
 @pytest.mark.parametrize(
     ("amount", "rate", "tax"),
     [
-        (usd(12000), Rate(2000, is_included=True), 2000),
-        (usd(10000), Rate(2000, is_included=False), 2000),
-        (usd(250), Rate(500, is_included=False), 13),  # 12.5: halves go up
-        (usd(249), Rate(500, is_included=False), 12),
-        (Money(1000, "jpy"), Rate(1000, is_included=True), 91),  # 90.9
-        (Money(10_010, "kwd"), Rate(500, is_included=False), 500),  # 500.5 fils, in steps of ten
-        (Money(10_100, "kwd"), Rate(500, is_included=False), 510),  # 505: halves go up
-        (usd(0), Rate(2000, is_included=True), 0),
+        (usd(12000), Rate(200_000, is_included=True), 2000),
+        (usd(10000), Rate(200_000, is_included=False), 2000),
+        (usd(250), Rate(50_000, is_included=False), 13),  # 12.5: halves go up
+        (usd(249), Rate(50_000, is_included=False), 12),
+        (Money(1000, "jpy"), Rate(100_000, is_included=True), 91),  # 90.9
+        (Money(10_010, "kwd"), Rate(50_000, is_included=False), 500),  # 500.5 fils, in steps of ten
+        (Money(10_100, "kwd"), Rate(50_000, is_included=False), 510),  # 505: halves go up
+        (usd(10000), Rate(88_750, is_included=False), 888),  # 887.5, in New York City
+        (usd(2000), Rate(88_750, is_included=False), 178),  # 177.5
+        (usd(0), Rate(200_000, is_included=True), 0),
         (usd(9999), Rate(0, is_included=False), 0),
     ],
 )
@@ -96,15 +98,22 @@ def test_tax_by_hand(amount, rate, tax):
     assert domain.tax_on(amount, rate).amount.amount_minor == tax
 
 
+@pytest.mark.parametrize(
+    ("millionths", "percent"), [(0, "0"), (200_000, "20"), (88_750, "8.875"), (100_000, "10"), (1, "0.0001")]
+)
+def test_a_rate_is_shown_as_people_write_it(millionths, percent):
+    assert Rate(millionths, is_included=False).percent == percent
+
+
 def test_tax_is_rounded_line_by_line_so_that_what_is_shown_adds_up():
     """Three lines of 2.50 at 5 %: 3 × 0.13, not 0.38 of the sum."""
-    terms = Terms([domain.included("usd")], {"standard": Rate(500, is_included=False)})
+    terms = Terms([domain.included("usd")], {"standard": Rate(50_000, is_included=False)})
     offers = [Offer(sku, sku, "", usd(250)) for sku in "ABC"]
     assert quoted([("A", 1), ("B", 1), ("C", 1)], offers, terms).parts.tax_added == usd(39)
 
 
 def test_delivery_is_taxed_and_each_class_has_its_rate():
-    taxes = {"standard": Rate(2000, is_included=False), "reduced": Rate(500, is_included=False)}
+    taxes = {"standard": Rate(200_000, is_included=False), "reduced": Rate(50_000, is_included=False)}
     terms = Terms([Method("post", "Post", "total", "standard", {0: usd(500)})], taxes)
     offers = [
         Offer("SUIT", "", "", usd(10000)),
@@ -144,16 +153,16 @@ def test_a_country_that_nobody_sends_to_is_said_and_no_price_made_up():
 
 
 ROWS = [
-    RegionalRate("", "standard", Rate(400, is_included=False)),
-    RegionalRate("NY", "standard", Rate(888, is_included=False)),
+    RegionalRate("", "standard", Rate(40_000, is_included=False)),
+    RegionalRate("NY", "standard", Rate(88_750, is_included=False)),
     RegionalRate("NY", "clothes", Rate(0, is_included=False)),
 ]
 
 
 def test_a_regions_rates_come_before_the_countrys():
-    assert domain.rates_for(ROWS, " ny ")["standard"].basis_points == 888
-    assert domain.rates_for(ROWS, "TX") == {"standard": Rate(400, is_included=False)}
-    assert domain.rates_for(ROWS[:1], None)["standard"].basis_points == 400
+    assert domain.rates_for(ROWS, " ny ")["standard"].millionths == 88_750
+    assert domain.rates_for(ROWS, "TX") == {"standard": Rate(40_000, is_included=False)}
+    assert domain.rates_for(ROWS[:1], None)["standard"].millionths == 40_000
 
 
 @pytest.mark.parametrize("region", [None, "", "New York"])
