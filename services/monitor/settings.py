@@ -62,7 +62,7 @@ class MonitorSettings(ServiceSettings):
     lease_s: float = Field(default=60.0, gt=0, description="a message whose sender died is sent again after")
 
     # What is kept and shown.
-    keep_events_hours: int = Field(default=24, ge=1)
+    keep_events_hours: int = Field(default=24, ge=6, description="what became of mails is judged over six hours")
     live_clients: int = Field(default=20, ge=1)
 
     @field_validator("expected_services", "probe_urls", "alert_to", mode="before")

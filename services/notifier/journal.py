@@ -7,6 +7,8 @@ machine, and only what is asked for is in memory.
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -79,10 +81,22 @@ def open_journal(path: Path | None, keep: timedelta) -> Iterator[Journal]:
 
 def _open(path: Path) -> sqlite3.Connection:
     try:
-        _take_over(path)
-        return _connect(path)
+        with _alone_in(path.parent):
+            _take_over(path)
+            return _connect(path)
     except (OSError, sqlite3.Error, JournalUnwritable) as error:
         raise JournalUnwritable(f"the journal {path} can't be written: {error}") from error
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One process after the other: of two that start at once, neither may take the other's half-made file for a whole."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -102,6 +116,8 @@ def _take_over(path: Path) -> None:
     if not path.exists() or _first_bytes(path) in (b"", MAGIC):
         return
     attempts = Counter(path.read_text("ascii", "replace").split())
+    if not all(message_id.startswith("<") for message_id in attempts):
+        raise JournalUnwritable("it is another kind of file")
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     with contextlib.closing(_connect(fresh)) as file:

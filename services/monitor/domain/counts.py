@@ -32,8 +32,8 @@ class Recent:
         known = self._last.get(process)
         if known is not None:
             before = known[1]
-        elif _started(snapshot) >= self._started_at.timestamp():
-            before = Counter()  # it is younger than we are: all it ever did is news
+        elif _started(snapshot) >= max(self._started_at, now - self._window).timestamp():
+            before = Counter()  # it is younger than we and the window are: all it ever did is news
         else:
             before = totals
         minute = self._minutes.setdefault(now.replace(second=0, microsecond=0), Counter())

@@ -221,10 +221,12 @@ def move(letter: Letter, outcome: Outcome, terms: Terms, now: datetime, jitter: 
 
 
 def next_attempt(attempts: int, reply: str, terms: Terms, now: datetime, jitter: float) -> datetime:
-    """When to try again after so many attempts: when the server asked us to, or by the schedule, give or take."""
-    asked = hinted_wait(reply)
-    if asked is not None:
+    """When to try again after so many attempts: by the schedule, give or take, but not before the server asked us to.
+
+    Nor earlier because of what it says: a full mailbox that is to be tried again in a second, for days, helps nobody.
+    """
+    step, asked = terms.backoff[min(attempts, len(terms.backoff)) - 1], hinted_wait(reply)
+    if asked is not None and asked >= step:
         # Never earlier than asked for: greylisting starts anew at some servers.
         return now + asked * (1 + terms.jitter * abs(jitter))
-    step = terms.backoff[min(attempts, len(terms.backoff)) - 1]
-    return now + step * (1 + terms.jitter * jitter)
+    return now + max(step * (1 + terms.jitter * jitter), asked or timedelta())

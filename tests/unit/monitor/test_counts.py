@@ -43,6 +43,17 @@ def test_a_count_that_went_back_adds_nothing():
     assert counted(1000, 5) == 0
 
 
+def test_what_was_counted_long_ago_is_no_news_after_a_silence():
+    recent, later = requests(), NOON + timedelta(days=2)
+    recent.note(CHECKOUT, a_snapshot(5000, started_at=YOUNG), NOON)
+    assert recent.all(later) == {}  # the broker was away for longer than the window
+
+    recent.note(CHECKOUT, a_snapshot(5003, started_at=YOUNG), later)
+    assert recent.all(later) == {}
+    recent.note(CHECKOUT, a_snapshot(5005, started_at=YOUNG), later)
+    assert recent.all(later) == {"2xx": 2}
+
+
 @pytest.mark.parametrize("route", ["/readyz", "/healthz", "/metrics", "/live"])
 def test_what_machines_ask_all_the_time_is_not_counted(route):
     recent = requests()

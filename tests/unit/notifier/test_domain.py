@@ -103,6 +103,19 @@ def test_jitter_never_makes_us_come_earlier_than_asked(jitter):
     assert timedelta(seconds=300) <= due_at - NOON <= timedelta(seconds=360)
 
 
+@pytest.mark.parametrize(("attempts", "minutes"), [(1, 5), (2, 5), (3, 15), (8, 480)])
+def test_a_hint_makes_us_come_later_than_the_schedule_and_never_earlier(attempts, minutes):
+    due_at = domain.next_attempt(attempts, "mailbox full, try again in 300 seconds", TERMS, NOON, 0.0)
+    assert due_at - NOON == timedelta(minutes=minutes)
+
+
+def test_a_letter_whose_server_always_says_in_a_second_is_tried_five_times_in_an_hour():
+    tries, at = 1, NOON
+    while (at := domain.next_attempt(tries, "try again in 1 second", TERMS, at, 0.0)) - NOON <= timedelta(hours=1):
+        tries += 1
+    assert tries == 5  # the monitor's rule of failing mails counts on it
+
+
 CONFIRMATION = replace(a_letter(), state=State.SENDING, attempts=1)
 FAILURE = replace(a_letter(payment_failed()), state=State.SENDING, attempts=1)
 REFUND = replace(a_letter(order_refunded()), state=State.SENDING, attempts=1)

@@ -1,5 +1,6 @@
 """The journal of attempts: it survives restarts, forgets what is old, and says so when it can't be written."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,27 @@ async def test_the_first_versions_lines_of_text_are_taken_over(tmp_path):
             assert not await journal.admits(attempted(other, 1))
     with open_journal(path, KEEP) as journal:
         assert await journal.admits(attempted(letter, 3))
+
+
+def test_several_that_start_at_once_take_them_over_once(tmp_path):
+    path = tmp_path / "sent"
+    path.write_text("".join(f"\n<{number}@shop.example>\n" for number in range(2000)))
+
+    def attempts(_: int) -> int:
+        with open_journal(path, KEEP) as journal:
+            return journal._file.execute("SELECT count(*) FROM attempts WHERE number > 0").fetchone()[0]
+
+    with ThreadPoolExecutor(4) as starting:
+        assert [*starting.map(attempts, range(4))] == [2000] * 4
+    assert [file.name for file in tmp_path.iterdir() if not file.name.endswith(("-wal", "-shm"))] == ["sent"]
+
+
+def test_another_kind_of_file_is_left_alone(tmp_path):
+    path = tmp_path / "sent"
+    path.write_text("[settings]\nof = 'somebody else'\n")
+    with pytest.raises(JournalUnwritable, match="another kind of file"), open_journal(path, KEEP):
+        pass
+    assert path.read_text().startswith("[settings]")
 
 
 def test_a_journal_that_can_not_be_written_stops_the_start(tmp_path):
