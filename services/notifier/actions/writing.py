@@ -37,8 +37,11 @@ async def announce_refund(conn: Connection, event: OrderRefunded, terms: Terms) 
 
 
 async def withdraw_refund(conn: Connection, event: OrderRefundFailed) -> None:
-    """No mail about a refund that failed, now or from an event that is still on its way; staff are told instead."""
-    await store.insert_failed_refund(conn, event)
+    """No mail about a refund that failed, now or from an event that is still on its way; staff are told instead.
+
+    Unless it succeeds after that: Stripe said that it had refused what an earlier try had made.
+    """
+    await store.upsert_failed_refund(conn, event)
     withdrawn = await store.withdraw_refund_letter(conn, event)
     LETTERS.labels(kind=Kind.ORDER_REFUNDED, outcome="withdrawn").inc(withdrawn)
 

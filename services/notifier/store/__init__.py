@@ -1,10 +1,10 @@
 """The notifier's rows: letters, attempts, paid orders, failed refunds."""
 
 from services.notifier.store.facts import (
-    insert_failed_refund,
     insert_paid_order,
     select_is_paid,
     select_refund_failed,
+    upsert_failed_refund,
     withdraw_failure_letters,
     withdraw_refund_letter,
 )
@@ -31,7 +31,6 @@ __all__ = [
     "Selection",
     "end_attempt",
     "insert_attempt",
-    "insert_failed_refund",
     "insert_letter",
     "insert_paid_order",
     "select_attempted_for_update",
@@ -45,6 +44,7 @@ __all__ = [
     "update_state",
     "update_to_pending",
     "update_to_sending",
+    "upsert_failed_refund",
     "withdraw_failure_letters",
     "withdraw_refund_letter",
 ]

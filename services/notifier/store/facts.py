@@ -1,4 +1,8 @@
-"""What makes letters untrue before they are sent: orders that are paid, refunds that failed."""
+"""What makes letters untrue before they are sent: orders that are paid, refunds that failed.
+
+A refund that Stripe refused may turn out to be made after all, and then be told. Which of two events about one came
+first is told by their ids, which are in the order of time, whatever order they are heard in.
+"""
 
 from uuid import UUID
 
@@ -19,11 +23,12 @@ async def select_is_paid(conn: Connection, order_id: UUID) -> bool:
     return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM paid_orders WHERE order_id = $1)", order_id))
 
 
-async def insert_failed_refund(conn: Connection, event: OrderRefundFailed) -> None:
+async def upsert_failed_refund(conn: Connection, event: OrderRefundFailed) -> None:
+    """Keeps the latest failure of the refund."""
     await conn.execute(
         """
-        INSERT INTO failed_refunds (order_id, refund_id, event_id, failed_at) VALUES ($1, $2, $3, $4)
-        ON CONFLICT DO NOTHING
+        INSERT INTO failed_refunds AS known (order_id, refund_id, event_id, failed_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (order_id, refund_id) DO UPDATE SET event_id = $3, failed_at = $4 WHERE known.event_id < $3
         """,
         event.order.order_id,
         event.refund.refund_id,
@@ -33,10 +38,12 @@ async def insert_failed_refund(conn: Connection, event: OrderRefundFailed) -> No
 
 
 async def select_refund_failed(conn: Connection, event: OrderRefunded) -> bool:
+    """Whether it failed after it had succeeded."""
     found = await conn.fetchval(
-        "SELECT EXISTS (SELECT FROM failed_refunds WHERE order_id = $1 AND refund_id = $2)",
+        "SELECT EXISTS (SELECT FROM failed_refunds WHERE order_id = $1 AND refund_id = $2 AND event_id > $3)",
         event.order.order_id,
         event.refund.refund_id,
+        event.id,
     )
     return bool(found)
 
@@ -58,9 +65,10 @@ async def withdraw_refund_letter(conn: Connection, event: OrderRefundFailed) -> 
     status = await conn.execute(
         """
         UPDATE letters SET state = 'withdrawn', reason = 'refund_failed', due_at = NULL, settled_at = clock_timestamp()
-        WHERE order_id = $1 AND kind = 'order_refunded' AND fact_id = $2 AND state = 'pending'
+        WHERE order_id = $1 AND kind = 'order_refunded' AND fact_id = $2 AND event_id < $3 AND state = 'pending'
         """,
         event.order.order_id,
         str(event.refund.refund_id),
+        event.id,
     )
     return int(status.split()[-1])

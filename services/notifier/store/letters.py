@@ -70,7 +70,8 @@ async def select_due_for_update(conn: Connection, limit: int) -> list[Due]:
         SELECT letters.*, now() AS now,
                EXISTS (SELECT FROM paid_orders WHERE paid_orders.order_id = letters.order_id) AS is_paid,
                EXISTS (SELECT FROM failed_refunds AS failed WHERE failed.order_id = letters.order_id
-                       AND failed.refund_id::text = letters.fact_id) AS refund_failed
+                       AND failed.refund_id::text = letters.fact_id
+                       AND failed.event_id > letters.event_id) AS refund_failed
         FROM letters WHERE due_at <= now() AND state IN ('pending', 'unknown')
         ORDER BY due_at LIMIT $1 FOR UPDATE OF letters SKIP LOCKED
         """,

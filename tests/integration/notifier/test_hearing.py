@@ -186,7 +186,27 @@ async def test_a_refund_that_failed_is_not_told_whatever_came_first(post, smtp, 
     refunded = order_refunded()
     told = [refunded, refund_failed(refunded)]
     for at in order_of_events:
-        await hear(post, told[at].model_copy(update={"id": uuid7()}))
+        await hear(post, told[at])
+    await jobs.send_due(post)
+    assert await states(owner) == {"order_refunded": "withdrawn"}
+    assert smtp.mailbox.all() == []
+
+
+@pytest.mark.parametrize("order_of_events", [[0, 1], [1, 0]])
+async def test_a_refused_refund_that_was_made_after_all_is_told(post, smtp, owner, order_of_events):
+    refused = refund_failed(order_refunded())
+    made = order_refunded(refused.order).model_copy(update={"refund": refused.refund})
+    for at in order_of_events:
+        await hear(post, (refused, made)[at])
+    await jobs.send_due(post)
+    assert await states(owner) == {"order_refunded": "accepted"}
+    assert len(smtp.mailbox.all()) == 1
+
+
+async def test_a_refused_refund_that_was_made_after_all_and_failed_then_is_not_told(post, smtp, owner):
+    refused = refund_failed(order_refunded())
+    made = order_refunded(refused.order).model_copy(update={"refund": refused.refund})
+    await hear(post, refused, made, refund_failed(made))
     await jobs.send_due(post)
     assert await states(owner) == {"order_refunded": "withdrawn"}
     assert smtp.mailbox.all() == []
