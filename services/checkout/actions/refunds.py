@@ -124,8 +124,9 @@ async def _follow(conn: Connection, order: Order, moved: list[tuple[Refund, Refu
             await _book(conn, now)
             if now.restock:
                 await _restock(conn, now)
-        elif now.state in ENDED_BADLY and was.state in GIVEN:
-            await _book(conn, now, returns=True)
+        elif now.state in ENDED_BADLY:
+            if was.state in GIVEN:
+                await _book(conn, now, returns=True)
             tallies = await parcel_store.select_tallies(conn, order.id)
             await parcel_store.release_withdrawn(conn, order.id, domain.no_longer_withdrawn(tallies))
     order = await standing.reconsider(conn, order)

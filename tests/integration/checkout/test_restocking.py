@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from services.checkout.actions import releasing, shipping
-from services.checkout.domain import MoreThanLeft, ParcelState, ParcelWanted, Tally
+from services.checkout.actions import refunds, releasing, shipping
+from services.checkout.domain import MoreThanLeft, ParcelState, ParcelWanted, RefundWanted, Tally
 from services.checkout.store import parcels as parcel_store
 from shared.ids import uuid7
 from tests.integration.checkout.money import (
@@ -102,3 +102,22 @@ async def test_what_came_back_is_sent_again_once_its_refund_has_failed(checkout,
     await ship(checkout, placed, {0: 3})
     await want(checkout, placed, lines={0: 1})  # one more is refunded, and it is away
     assert await tally_of(checkout, placed) == Tally(3, sent=3, refunded=1, withdrawn=0)
+
+
+async def test_what_came_back_is_sent_again_once_stripe_has_refused_its_refund(checkout, stripe, owner):
+    """It came back while Stripe had not yet answered."""
+    placed = await a_paid_order(checkout, stripe)
+    parcel_id = await ship(checkout, placed)
+    async with checkout.till.pool.worker() as conn:
+        await refunds.request(conn, order_id_of(placed), RefundWanted(uuid7(), "too small", lines={0: 1}), "staff ada")
+        await conn.execute("UPDATE payment_attempts SET lease_until = 'infinity' WHERE operation = 'create_refund'")
+    async with checkout.till.pool.worker() as conn:
+        await shipping.mark(conn, order_id_of(placed), parcel_id, ParcelState.RETURNED, ("staff ada", None))
+    assert await tally_of(checkout, placed) == Tally(2, sent=0, refunded=1, withdrawn=1)
+    await stripe.post("refunds", payment_intent=placed["payment_intent_id"], amount="12000")  # by somebody else
+    await owner.execute("UPDATE checkout.payment_attempts SET lease_until = now() WHERE operation = 'create_refund'")
+    await quiet(checkout)
+    assert (await row_of(owner, placed))[3] == "refund_failed"
+    assert await tally_of(checkout, placed) == Tally(2, sent=0, refunded=0, withdrawn=0)
+    await release(checkout, placed)
+    await ship(checkout, placed, {0: 2})
