@@ -29,6 +29,11 @@ GOODS = """
 BREAKS = {
     "money_one_settling_payment": "UPDATE checkout.payments SET settles = false",
     "money_refunds_within_payment": "UPDATE checkout.orders SET refunded_minor = 5",
+    "money_refunds_are_answered": "INSERT INTO checkout.payment_attempts (id, order_id, operation, request, lease_until)"
+    " SELECT gen_random_uuid(), id, 'create_refund', '{}', now() FROM checkout.orders;"
+    " INSERT INTO checkout.refunds (id, order_id, payment_intent_id, attempt_id, amount_minor, currency, state, reason,"
+    " actor, created_at) SELECT gen_random_uuid(), order_id, 'pi_1', id, 1000, 'usd', 'requested', 'x', 'x',"
+    " now() - interval '2 hours' FROM checkout.payment_attempts",
     "money_ledger_sums_to_zero": "UPDATE checkout.ledger_entries SET amount_minor = 7 WHERE position = 1",
     "money_ledger_equals_payments": "DELETE FROM checkout.ledger_entries; DELETE FROM checkout.ledger_transactions",
     "stock_equals_its_journal": "UPDATE checkout.stock SET on_hand = 3",
