@@ -32,9 +32,9 @@ async def expire(till: Till, order_id: UUID) -> None:
     Safe to repeat from any point. When Stripe can't say, nothing is released: the job comes back to the order. Only
     NoIntent tells that no money can come; any other refusal leaves a PaymentIntent that may be paid.
     """
-    if not await _is_to_end(till, order_id):
-        return
     try:
+        if not await _is_to_end(till, order_id):
+            return
         intent = await _cancelled_intent(till, order_id)
     except NoIntent:
         intent = None

@@ -199,7 +199,11 @@ async def update_reservation(conn: Connection, order: Order, look_at: datetime) 
 async def update_look(conn: Connection, order_id: UUID, look_at: datetime) -> None:
     """When the expiry job looks again at an order whose reservation is over, and which can't end by itself."""
     await conn.execute(
-        "UPDATE orders SET expiry_due_at = $2 WHERE id = $1 AND payment IN ('awaiting', 'failed')", order_id, look_at
+        """
+        UPDATE orders SET expiry_due_at = $2 WHERE id = $1 AND payment IN ('awaiting', 'failed', 'processing')
+        """,
+        order_id,
+        look_at,
     )
 
 
@@ -208,7 +212,7 @@ async def update_look_forward(conn: Connection, order_id: UUID) -> None:
     await conn.execute(
         """
         UPDATE orders SET expiry_due_at = least(expiry_due_at, greatest(reserved_until, now()))
-        WHERE id = $1 AND payment IN ('awaiting', 'failed')
+        WHERE id = $1 AND payment IN ('awaiting', 'failed', 'processing')
         """,
         order_id,
     )

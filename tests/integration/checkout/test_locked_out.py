@@ -64,14 +64,20 @@ async def test_a_revoked_key_gives_back_no_goods_that_can_still_be_paid(checkout
     assert len(await attempts_of(owner)) == 2  # the same key was asked again
 
 
-async def test_a_payment_that_stripe_says_it_does_not_know_is_not_taken_for_cancelled(checkout, stripe, owner):
+@pytest.mark.parametrize(
+    ("payment", "asked"), [("awaiting", [("cancel_intent", "refused", "resource_missing")]), ("processing", [])]
+)
+async def test_a_payment_that_stripe_says_it_does_not_know_is_not_taken_for_cancelled(
+    checkout, stripe, owner, payment, asked
+):
     """The key of another account."""
     _, placed = await checkout.place()
     await owner.execute("UPDATE checkout.payment_attempts SET payment_intent_id = 'pi_elsewhere'")
+    await owner.execute("UPDATE checkout.orders SET payment = $1", payment)
     with pytest.raises(StripeRefused):
         await expiry.expire(checkout.till, order_id_of(placed))
-    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("awaiting", (60, 1))
-    assert (await attempts_of(owner))[1] == ("cancel_intent", "refused", "resource_missing")
+    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == (payment, (60, 1))
+    assert (await attempts_of(owner))[1:] == asked
     assert await owner.fetchval("SELECT expiry_due_at - now() > interval '50 minutes' FROM checkout.orders")
 
 
