@@ -48,10 +48,11 @@ async def expire(till: Till, order_id: UUID) -> None:
         order = await store.select_order_for_update(conn, order_id)
         if order.payment not in domain.RESERVING:
             return  # an event was quicker
-        if intent is None:
+        if intent is not None:
+            await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
+        elif await payment_store.select_live_payment(conn, order_id) is None:
             await payments.release(conn, order)
-            return
-        await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
+        # Else an event has told of one meanwhile, and the next look cancels that.
         if (await store.select_order(conn, order_id)).hold is not Hold.NONE:
             await _put_off(conn, till, order_id)
 

@@ -118,6 +118,20 @@ async def test_a_payment_that_an_event_told_of_is_cancelled_though_its_creation_
     assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("expired", (60, 0))
 
 
+async def test_a_payment_that_an_event_told_of_meanwhile_is_cancelled_before_the_goods_come_back(checkout, stripe, owner):
+    """The attempt turns out to have made none; the order has one all the same."""
+    _, placed = await checkout.place()
+    await owner.execute(
+        "UPDATE checkout.payment_attempts SET id = gen_random_uuid(), state = 'unknown', payment_intent_id = NULL,"
+        " request = jsonb_set(request, '{amount}', '10')"
+    )
+    await expiry.expire(checkout.till, order_id_of(placed))
+    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("awaiting", (60, 1))
+    await expiry.expire(checkout.till, order_id_of(placed))
+    assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
+    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("expired", (60, 0))
+
+
 async def test_a_revoked_key_does_not_end_the_deletion_of_a_card(members, locked_out, stripe, owner):
     card = await with_a_card(members, stripe)
     shopper = Shopper("ada")
