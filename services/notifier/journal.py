@@ -90,7 +90,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """One process after the other: of two that start at once, neither may take the other's half-made file for a whole."""
+    """One process after the other: of two that start at once, neither may take the other's half-made file for done."""
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
