@@ -62,9 +62,9 @@ RULES = (
         "mail_overdue",
         "Mails are late",
         mail_overdue,
-        "Look at notifier's log and at its figures job_last_success_timestamp_seconds and notifier_letters_waiting: its "
-        "jobs stand still, or there is more to send than NOTIFIER_CONCURRENCY allows. Nothing is lost before the mails "
-        "expire.",
+        "Look at notifier's log and at its figures job_last_success_timestamp_seconds and notifier_letters_waiting: "
+        "its jobs stand still, or there is more to send than NOTIFIER_CONCURRENCY allows. Nothing is lost before the "
+        "mails expire.",
     ),
     Rule(
         "mail_failing",
