@@ -10,7 +10,7 @@ from uuid import UUID
 from services.checkout import domain
 from services.checkout.actions import attempts, payments
 from services.checkout.actions.orders import Till
-from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, Hold, PaymentState
+from services.checkout.domain import CANCEL_INTENT, CREATE_INTENT, Attempt, Hold, Order, PaymentState
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.stripe_api import (
@@ -48,13 +48,17 @@ async def expire(till: Till, order_id: UUID) -> None:
         order = await store.select_order_for_update(conn, order_id)
         if order.payment not in domain.RESERVING:
             return  # an event was quicker
-        if intent is not None:
-            await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
-        elif await payment_store.select_live_payment(conn, order_id) is None:
-            await payments.release(conn, order)
-        # Else an event has told of one meanwhile, and the next look cancels that.
+        await _end(conn, order, intent)
         if (await store.select_order(conn, order_id)).hold is not Hold.NONE:
             await _put_off(conn, till, order_id)
+
+
+async def _end(conn: Connection, order: Order, intent: Intent | None) -> None:
+    """Without a PaymentIntent the goods are free, unless an event told of one meanwhile: the next look ends that."""
+    if intent is not None:
+        await payments.apply(conn, order, intent.payment, hint_id=f"{intent.payment.payment_intent_id} at expiry")
+    elif await payment_store.select_live_payment(conn, order.id) is None:
+        await payments.release(conn, order)
 
 
 async def _put_off(conn: Connection, till: Till, order_id: UUID) -> None:

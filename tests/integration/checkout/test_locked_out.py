@@ -118,7 +118,7 @@ async def test_a_payment_that_an_event_told_of_is_cancelled_though_its_creation_
     assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("expired", (60, 0))
 
 
-async def test_a_payment_that_an_event_told_of_meanwhile_is_cancelled_before_the_goods_come_back(checkout, stripe, owner):
+async def test_a_payment_that_an_event_told_of_meanwhile_is_cancelled_before_goods_come_back(checkout, stripe, owner):
     """The attempt turns out to have made none; the order has one all the same."""
     _, placed = await checkout.place()
     await owner.execute(

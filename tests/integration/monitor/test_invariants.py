@@ -29,7 +29,8 @@ GOODS = """
 BREAKS = {
     "money_one_settling_payment": "UPDATE checkout.payments SET settles = false",
     "money_refunds_within_payment": "UPDATE checkout.orders SET refunded_minor = 5",
-    "money_refunds_are_answered": "INSERT INTO checkout.payment_attempts (id, order_id, operation, request, lease_until)"
+    "money_refunds_are_answered": "INSERT INTO checkout.payment_attempts"
+    " (id, order_id, operation, request, lease_until)"
     " SELECT gen_random_uuid(), id, 'create_refund', '{}', now() FROM checkout.orders;"
     " INSERT INTO checkout.refunds (id, order_id, payment_intent_id, attempt_id, amount_minor, currency, state, reason,"
     " actor, created_at) SELECT gen_random_uuid(), order_id, 'pi_1', id, 1000, 'usd', 'requested', 'x', 'x',"
