@@ -104,7 +104,7 @@ async def _cancelled_intent(till: Till, order_id: UUID) -> Intent:
             await payment_store.update_attempt_failed(conn, attempt.id, "refused", error.intent.payment.status)
         raise
     async with till.pool.worker() as conn:
-        await payment_store.update_attempt_succeeded(conn, attempt.id, payment_intent_id)
+        await payment_store.update_attempt_succeeded(conn, attempt.id, intent.payment.payment_intent_id)
     return intent
 
 
@@ -123,20 +123,18 @@ async def _cancel_or_look(till: Till, attempt: Attempt) -> Intent:
 
 
 async def _intent_id(till: Till, order_id: UUID) -> str:
-    """The order's PaymentIntent. Raises NoIntent when there is none.
+    """The order's PaymentIntent; of several, one that may still bring money. Raises NoIntent when there is none.
 
     A creation without a known outcome is repeated, with its key, to learn its id: not so one that would take the money,
     by now, of a customer who may have left.
     """
     async with till.pool.worker() as conn:
         attempt = await payment_store.select_attempt(conn, order_id, CREATE_INTENT)
-        if attempt.payment_intent_id is not None:
-            return attempt.payment_intent_id
-        if attempt.state == "refused":
-            live = await payment_store.select_live_payment(conn, order_id)  # an event may have told of one
-            if live is None:
-                raise NoIntent("refused before")
-            return live
+        if attempt.payment_intent_id is not None or attempt.state == "refused":
+            live = await payment_store.select_live_payment(conn, order_id)  # perhaps another, of which an event told
+            if found := live or attempt.payment_intent_id:
+                return found
+            raise NoIntent("refused before")
         leased = await payment_store.lease_attempt(conn, order_id, CREATE_INTENT, till.settings.attempt_lease_s)
     if leased is None:
         raise OutcomeUnknown  # somebody is creating it this very moment

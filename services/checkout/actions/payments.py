@@ -113,8 +113,8 @@ async def _start_anew(pool: Pool, attempt: Attempt, why: str) -> None:
     """
     fresh = attempts.again(attempt, uuid7(), datetime.now(UTC))
     async with pool.request(order_id=attempt.order_id) as conn:
-        await payment_store.update_attempt_failed(conn, attempt.id, "refused", why)
-        await payment_store.insert_attempt(conn, fresh, lease_s=0)
+        if await payment_store.update_attempt_failed(conn, attempt.id, "refused", why):  # else somebody has begun anew
+            await payment_store.insert_attempt(conn, fresh, lease_s=0)
 
 
 async def record_failed_attempt(

@@ -31,11 +31,13 @@ async def insert_attempt(conn: Connection, attempt: Attempt, lease_s: float) -> 
 
 
 async def select_attempt(conn: Connection, order_id: UUID, operation: str) -> Attempt:
-    """The newest one. There is one: it is written with the order, or just before."""
+    """The open one, else the newest that succeeded, else the newest. There is one: it is written with the order,
+    or just before. The times alone don't tell: they are of clocks that may differ.
+    """
     row = await conn.fetchrow(
         """
         SELECT * FROM payment_attempts WHERE order_id = $1 AND operation = $2
-        ORDER BY created_at DESC, id DESC LIMIT 1
+        ORDER BY state IN ('succeeded', 'refused'), state = 'refused', created_at DESC, id DESC LIMIT 1
         """,
         order_id,
         operation,
@@ -73,12 +75,12 @@ async def update_attempt_succeeded(conn: Connection, attempt_id: UUID, payment_i
 
 async def update_attempt_failed(
     conn: Connection, attempt_id: UUID, state: str, error_code: str, rest_s: float | None = None
-) -> None:
-    """`state` is 'refused' when Stripe said no, 'unknown' when nobody can say.
+) -> bool:
+    """`state` is 'refused' when Stripe said no, 'unknown' when nobody can say. False when its end was known before.
 
     The lease ends with it, or `rest_s` later: until then nobody tries again.
     """
-    await conn.execute(
+    status = await conn.execute(
         """
         UPDATE payment_attempts SET state = $2, error_code = $3,
             lease_until = coalesce(clock_timestamp() + make_interval(secs => $4), '-infinity'),
@@ -90,6 +92,7 @@ async def update_attempt_failed(
         error_code,
         rest_s,
     )
+    return status == "UPDATE 1"
 
 
 async def insert_payment(conn: Connection, order_id: UUID, payment: PaymentSnapshot) -> None:
@@ -145,11 +148,11 @@ async def has_other_live_payment(conn: Connection, order_id: UUID, payment_inten
 
 
 async def select_live_payment(conn: Connection, order_id: UUID) -> str | None:
-    """A PaymentIntent of the order that may still bring money."""
+    """A PaymentIntent of the order that may still bring money, first one whose money is on its way."""
     found: str | None = await conn.fetchval(
         """
         SELECT payment_intent_id FROM payments WHERE order_id = $1 AND status NOT IN ('canceled', 'succeeded')
-        ORDER BY payment_intent_id LIMIT 1
+        ORDER BY status <> 'processing', payment_intent_id LIMIT 1
         """,
         order_id,
     )

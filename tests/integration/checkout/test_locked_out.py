@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from services.checkout.actions import customers, expiry, pursuing, refunds
+from services.checkout.actions import customers, expiry, payments, pursuing, refunds
 from services.checkout.domain import RefundTooLarge, RefundWanted, Shopper
 from services.checkout.store import orders as order_store
+from services.checkout.store import payments as payment_store
 from services.checkout.store import refunds as refund_store
 from services.checkout.store.refunds import Pursued
 from services.checkout.stripe_api import StripeDenied, StripeRefused, open_stripe
@@ -26,7 +28,7 @@ from tests.integration.checkout.money import (
     want,
 )
 from tests.integration.checkout.test_confirmation import charges_of, confirmed
-from tests.integration.checkout.test_payments import journal_of, state_of, stock_of
+from tests.integration.checkout.test_payments import a_failure, hear, journal_of, state_of, stock_of
 from tests.integration.checkout.test_saved_cards import cards, delete, members, with_a_card
 
 __all__ = ["members"]  # a fixture
@@ -43,6 +45,14 @@ async def locked_out(clean, amqp_url, stripe, checkout):
 RESTING = """
     SELECT tries, extract(epoch FROM lease_until - clock_timestamp())::float AS seconds
     FROM checkout.payment_attempts WHERE operation = 'create_refund' AND state = 'unknown'
+"""
+
+
+# Of an order whose attempt has succeeded: one that was refused, written so much later.
+REFUSED_BESIDE = """
+    INSERT INTO checkout.payment_attempts (id, order_id, operation, request, state, lease_until, created_at)
+    SELECT gen_random_uuid(), order_id, operation, request, 'refused', now(), created_at + $1
+    FROM checkout.payment_attempts RETURNING *
 """
 
 
@@ -72,7 +82,8 @@ async def test_a_payment_that_stripe_says_it_does_not_know_is_not_taken_for_canc
 ):
     """The key of another account."""
     _, placed = await checkout.place()
-    await owner.execute("UPDATE checkout.payment_attempts SET payment_intent_id = 'pi_elsewhere'")
+    for table in ("payment_attempts", "payments"):
+        await owner.execute(f"UPDATE checkout.{table} SET payment_intent_id = 'pi_elsewhere'")
     await owner.execute("UPDATE checkout.orders SET payment = $1", payment)
     with pytest.raises(StripeRefused):
         await expiry.expire(checkout.till, order_id_of(placed))
@@ -130,6 +141,38 @@ async def test_a_payment_that_an_event_told_of_meanwhile_is_cancelled_before_goo
     await expiry.expire(checkout.till, order_id_of(placed))
     assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
     assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("expired", (60, 0))
+
+
+async def test_all_payments_of_an_order_are_cancelled_before_its_goods_come_back(checkout, stripe, owner):
+    """A second one, that a reconciliation found. It was never cancelled, and the goods stayed reserved for ever."""
+    _, placed = await checkout.place()
+    form = {"amount": str(placed["order"]["total_minor"]), "currency": "usd"}
+    _, second = await stripe.post("payment_intents", **form, **{"metadata[order_id]": placed["order"]["id"]})
+    await hear(checkout, a_failure({**placed, "payment_intent_id": second["id"]}))
+    for _ in range(2):
+        await expiry.expire(checkout.till, order_id_of(placed))
+    assert [intent["status"] for intent in await stripe.intents()] == ["canceled", "canceled"]
+    assert ((await state_of(owner, placed))[0], await stock_of(owner)) == ("expired", (60, 0))
+
+
+async def test_an_attempt_that_goes_on_is_not_taken_for_refused_because_clocks_differ(checkout, stripe, owner):
+    """It took the place of one that was refused, and was written by a process whose clock is behind."""
+    _, placed = await checkout.place()
+    await owner.execute(REFUSED_BESIDE, timedelta(seconds=1))
+    await owner.execute(
+        "UPDATE checkout.payment_attempts SET state = 'unknown', payment_intent_id = NULL WHERE state = 'succeeded'"
+    )
+    await owner.execute("DELETE FROM checkout.payments")
+    await expiry.expire(checkout.till, order_id_of(placed))
+    assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
+
+
+async def test_who_comes_too_late_does_not_begin_a_creation_anew(checkout, stripe, owner):
+    """Two had the attempt, one after the other's lease; the first began anew and has made the PaymentIntent."""
+    await checkout.place()
+    stale = payment_store._attempt(await owner.fetchrow(REFUSED_BESIDE, timedelta(seconds=-1)))
+    await payments._start_anew(checkout.till.pool, stale, "stored_error")
+    assert [state for _, state, _ in await attempts_of(owner)] == ["refused", "succeeded"]
 
 
 async def test_a_revoked_key_does_not_end_the_deletion_of_a_card(members, locked_out, stripe, owner):
