@@ -17,6 +17,7 @@ from aiohttp import web
 from shared import tasks, tracing
 from shared.settings import ServiceSettings
 from shared.web.keys import DRAINING, RUNNING
+from shared.web.listening import Site
 from shared.web.wire import Runner
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ async def serve(app: web.Application, settings: ServiceSettings) -> int:
 
 async def _start(runner: Runner, settings: ServiceSettings) -> None:
     await runner.setup()
-    await web.TCPSite(runner, settings.host, settings.port).start()
+    await Site(runner, settings.host, settings.port).start()
     _keep_for_good()
     log.info("listening", extra={"host": settings.host, "port": runner.addresses[0][1]})
 
