@@ -29,6 +29,7 @@ window.Stripe = (key) => {
     async confirmPayment({ elements, confirmParams, redirect }) {
       const method = document.getElementById("element").value;
       if (!method) return { error: { type: "validation_error", message: "Your card number is incomplete." } };
+      if (method === "closed") return { paymentIntent: { status: "requires_action" } }; // the customer closed Stripe's window
       const intent = await call(`payment_intents/${idOf(elements.clientSecret)}/confirm`, {
         payment_method: method, client_secret: elements.clientSecret, return_url: confirmParams.return_url,
       });

@@ -45,6 +45,10 @@ async def test_a_purchase_with_stripes_own_card_form(window: Window, backstage):
     await expect(window.pay_button).to_be_enabled()
     await expect(window.problem).to_be_hidden()
 
+    await element.fill("closed")
+    await window.pay_button.click()
+    await expect(window.pay_button).not_to_have_attribute("aria-disabled", "true")
+
     await element.fill("pm_card_chargeDeclinedInsufficientFunds")
     await window.pay_button.click()
     await expect(window.problem).to_contain_text("There is not enough money on this card")

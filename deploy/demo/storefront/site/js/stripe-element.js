@@ -31,6 +31,8 @@ export async function mount(place, placed) {
     check: () => true, // the element shows what is missing itself
     pay: async (_, returnUrl) => {
       const { error, paymentIntent } = await stripe.confirmPayment({ elements, confirmParams: { return_url: returnUrl }, redirect: "if_required" });
+      // Whom Stripe sends to a bank does not come back here: he closed the window in which it asked for more.
+      if (paymentIntent?.status === "requires_action") return { status: "incomplete", error: null };
       if (!error) return { status: paymentIntent.status, error: null };
       if (error.type === "validation_error") return { status: "incomplete", error: null };
       return { status: error.payment_intent?.status ?? "unknown", error };
