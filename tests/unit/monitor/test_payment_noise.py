@@ -100,3 +100,15 @@ def seconds_until_told(seed: int, tries_an_hour: float, share: float) -> float:
 def test_a_real_drop_is_told_soon(tries_an_hour, share, within_s):
     """With so few tries as in the last case nothing tells a drop to 40 % from chance sooner."""
     assert median(seconds_until_told(seed, tries_an_hour, share) for seed in range(40)) <= within_s
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_strangers_cards_began_ends_in_a_shop_that_is_never_busy(seed):
+    """Eight tries an hour are never as many as the floor asks for; the incident must not stay for weeks."""
+    shop, incidents = Shop(seed, tries_an_hour=8), Incidents()
+    incidents.follow(Payments(0, 30), NOON)
+    while incidents.known[-1].resolved_at is None:
+        assert shop.now_s < 24 * HOUR_S
+        payments = shop.payments(0.8)
+        for later_s in (0, 60):  # the monitor looks between two tries as well
+            incidents.follow(payments, NOON + timedelta(seconds=shop.now_s + later_s))

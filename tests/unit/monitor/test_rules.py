@@ -146,7 +146,11 @@ def test_payment_success_is_low_when_chance_does_not_explain_it(paid, failed, is
     assert verdict.is_well("payments") is is_well
 
 
-@pytest.mark.parametrize("payments", [Payments(0, 0), Payments(0, 9), Payments(9, 0), None])
+def test_below_the_floor_payments_may_still_be_well():
+    assert judge_payments(facts(payments=Payments(3, 1)), LIMITS) == Verdict()
+
+
+@pytest.mark.parametrize("payments", [Payments(0, 0), Payments(0, 9), Payments(6, 3), Payments(2, 0), None])
 def test_below_the_floor_payments_say_nothing(payments):
     assert judge_payments(facts(payments=payments), LIMITS) == NO_DATA
 

@@ -15,8 +15,12 @@ def payment_success_low(facts: Facts, limits: Limits) -> Verdict:
     payments = facts.payments
     if payments is None or not facts.broker.is_settled(facts.now, limits.silent_after):
         return NO_DATA
-    if payments.share is None or payments.finished < limits.payment_floor:
+    if payments.share is None:
         return NO_DATA
+    if payments.finished < limits.payment_floor:
+        # Too few to call it wrong. To call it well, fewer will do: else what ended in the evening ends at noon.
+        is_well = payments.share >= limits.payment_target and payments.paid >= limits.payment_failures
+        return Verdict() if is_well else NO_DATA
     if payments.share >= limits.payment_target or payments.failed < limits.payment_failures:
         return Verdict()
     if not payments.is_surely_below(limits.payment_target):
