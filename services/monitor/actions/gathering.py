@@ -20,6 +20,9 @@ from shared.errors import Unavailable
 # For so long it is news that something is short; what a shop leaves sold out is no incident for ever.
 STOCK_NEWS = timedelta(days=1)
 
+# What failed so lately goes on failing, as far as one can know; figures come every few seconds.
+GOES_ON = timedelta(seconds=30)
+
 # What can come of a try to send a letter.
 FAILED_TRIES = frozenset({"deferred", "refused", "unknown"})
 TRIES = FAILED_TRIES | {"accepted"}
@@ -84,7 +87,8 @@ def _answers(sightings: Sightings, service: str, now: datetime, within: timedelt
     for (route, status_class), count in sightings.requests.of(service, now, within).items():
         before = found.get(route, Tries(0, 0))
         failed = count if status_class == "5xx" else 0
-        found[route] = Tries(before.total + count, before.failed + failed)
+        goes_on = sightings.requests.happened(service, (route, "5xx"), now, GOES_ON)
+        found[route] = Tries(before.total + count, before.failed + failed, goes_on)
     return found
 
 

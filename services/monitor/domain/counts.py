@@ -25,6 +25,7 @@ class Recent:
         self._read = read
         self._last: dict[tuple[str, str], tuple[datetime, Counter[Key]]] = {}
         self._minutes: dict[datetime, Counter[Key]] = {}
+        self._counted_at: dict[Key, datetime] = {}
 
     def note(self, process: tuple[str, str], snapshot: Snapshot, now: datetime) -> None:
         """Counts what a process did since its last snapshot."""
@@ -37,7 +38,9 @@ class Recent:
         else:
             before = totals
         minute = self._minutes.setdefault(now.replace(second=0, microsecond=0), Counter())
-        minute.update({(service, *key): count - before[key] for key, count in totals.items() if count > before[key]})
+        grown = {(service, *key): count - before[key] for key, count in totals.items() if count > before[key]}
+        minute.update(grown)
+        self._counted_at |= dict.fromkeys(grown, now)
         self._last[process] = (now, totals)
         self._forget(now)
 
@@ -46,6 +49,11 @@ class Recent:
         counted = self._sum(now, within)
         known = {key for (owner, _), (_, totals) in self._last.items() if owner == service for key in totals}
         return {key: counted[service, *key] for key in known}
+
+    def happened(self, service: str, key: Key, now: datetime, within: timedelta) -> bool:
+        """Whether a service counted any of these so lately."""
+        at = self._counted_at.get((service, *key))
+        return at is not None and now - at < within
 
     def all(self, now: datetime) -> Counter[str]:
         """Counts of the window by the last part of their key, whoever counted them."""
@@ -63,6 +71,7 @@ class Recent:
         oldest = now - self._window
         self._minutes = {minute: count for minute, count in self._minutes.items() if minute > oldest}
         self._last = {key: entry for key, entry in self._last.items() if entry[0] > oldest}
+        self._counted_at = {key: at for key, at in self._counted_at.items() if at > oldest}
 
 
 def answered(snapshot: Snapshot) -> Counter[Key]:

@@ -48,10 +48,11 @@ class Payments:
 
 @dataclass(frozen=True)
 class Tries:
-    """What was tried lately, and how much of it failed."""
+    """What was tried lately, how much of it failed, and whether that goes on."""
 
     total: int
     failed: int
+    goes_on: bool = True
 
     def mostly_failed(self, floor: int) -> bool | None:
         """None where it can't be told: too few tries, or neither most failed nor hardly any."""

@@ -82,6 +82,16 @@ def test_counts_leave_the_window():
     assert recent.of("checkout", NOON + WINDOW + timedelta(minutes=1)) == {}
 
 
+def test_what_happened_lately_is_known_to_the_second():
+    recent, order, tick = requests(), ("POST /v1/orders", "2xx"), timedelta(seconds=30)
+    recent.note(CHECKOUT, a_snapshot(50, started_at=YOUNG), NOON)
+    recent.note(CHECKOUT, a_snapshot(50, started_at=YOUNG), NOON + tick)
+
+    assert recent.happened("checkout", order, NOON + timedelta(seconds=29), tick)
+    assert not recent.happened("checkout", order, NOON + tick, tick)
+    assert not recent.happened("webhooks", order, NOON, tick)
+
+
 def test_each_service_has_its_own_and_its_processes_are_added_up():
     recent = requests()
     for process in (CHECKOUT, ("checkout", "host:2"), ("webhooks", "host:3")):

@@ -58,6 +58,24 @@ def test_when_everything_fails_that_is_one_incident():
     assert verdict.is_well("checkout GET /well")
 
 
+OVER = Tries(9, 9, goes_on=False)
+
+
+@pytest.mark.parametrize("routes", [1, 4])
+def test_an_outage_that_is_over_opens_nothing_and_is_not_well_yet(routes):
+    verdict = judge("answers_failing", answers={"checkout": {f"GET /{name}": OVER for name in "abcd"[:routes]}})
+
+    assert verdict.alerts == ()
+    assert not verdict.is_well("checkout GET /a")
+    assert verdict.is_well("checkout") is (routes == 1)
+
+
+def test_as_long_as_one_of_many_routes_goes_on_failing_all_are_told_of():
+    verdict = judge("answers_failing", answers={"checkout": {**dict.fromkeys(("a", "b", "c"), OVER), "d": Tries(9, 9)}})
+
+    assert [(alert.subject, alert.value) for alert in verdict.alerts] == [("checkout", 36)]
+
+
 @pytest.mark.parametrize(("catalogue", "is_well"), [(Tries(9, 0), True), (Tries(0, 0), False)])
 def test_it_is_over_when_somebody_is_answered_again(catalogue, is_well):
     verdict = judge("answers_failing", answers={"checkout": {"GET /v1/products": catalogue}})

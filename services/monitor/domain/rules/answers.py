@@ -14,7 +14,8 @@ ROUTES_NAMED = 3
 def answers_failing(facts: Facts, limits: Limits) -> Verdict:
     """Each route by itself: while nobody can order, the catalogue may be read a hundred times a minute.
 
-    Without orders no share of payments can be low, so this is what tells of a till that takes none.
+    Without orders no share of payments can be low, so this is what tells of a till that takes none. What does not go
+    on opens nothing any more: after an outage that is over, route after route would be told of one cause.
     """
     alerts, unknown = [], set()
     for service in DOORS:
@@ -26,15 +27,16 @@ def answers_failing(facts: Facts, limits: Limits) -> Verdict:
         failing = {route: answers[route] for route, is_wrong in judged.items() if is_wrong}
         alerts += _alerts(service, failing, limits)
         unknown |= {_subject(service, route) for route, is_wrong in judged.items() if is_wrong is not False}
-        if not any(tries.total for tries in answers.values()):
+        if len(failing) > ROUTES_NAMED or not any(tries.total for tries in answers.values()):
             unknown.add(service)
     return Verdict(tuple(alerts), frozenset(unknown))
 
 
 def _alerts(service: str, failing: Mapping[str, Tries], limits: Limits) -> list[Alert]:
     """One for each route, or one for all: when the database was away everything has failed, for one reason."""
+    going_on = {route: tries for route, tries in failing.items() if tries.goes_on}
     lately = f"in the last {round(limits.failing_within.total_seconds() / 60)} minutes were 5xx"
-    if len(failing) > ROUTES_NAMED:
+    if len(failing) > ROUTES_NAMED and going_on:
         failed = sum(tries.failed for tries in failing.values())
         total = sum(tries.total for tries in failing.values())
         summary = f"{failed} of {total} answers of {service} to {len(failing)} routes {lately}"
@@ -47,7 +49,7 @@ def _alerts(service: str, failing: Mapping[str, Tries], limits: Limits) -> list[
             f"{tries.failed} of {tries.total} answers of {service} to {route} {lately}",
             tries.failed,
         )
-        for route, tries in sorted(failing.items())
+        for route, tries in sorted(going_on.items())
     ]
 
 
