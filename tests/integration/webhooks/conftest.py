@@ -69,6 +69,7 @@ def usual(database: Database, amqp_url: str, **changes: Any) -> WebhooksSettings
         "livemode": False,
         "rest_s": 0.05,
         "drain_s": 5,
+        "store_timeout_s": 15,  # a machine that stalls for seconds is no outage
         # These tests are Stripe and everybody else, all from one address.
         "extra_senders": ("127.0.0.0/8",),
         "unverified_per_minute": 100_000,
@@ -116,7 +117,7 @@ class Heard:
         self.messages.append(message)
         self._news.set()
 
-    async def at_least(self, count: int, of: str = "", within_s: float = 10) -> list[AbstractIncomingMessage]:
+    async def at_least(self, count: int, of: str = "", within_s: float = 30) -> list[AbstractIncomingMessage]:
         """Waits for so many messages of a type."""
         async with asyncio.timeout(within_s):
             while len(found := self.of(of)) < count:
@@ -178,7 +179,7 @@ class Rows:
         query = "SELECT count(*) FROM webhooks.stripe_events WHERE state = 'received'"
         return await self.auditor.fetchval(query)
 
-    async def until(self, state: str, count: int = 1, within_s: float = 10) -> list[asyncpg.Record]:
+    async def until(self, state: str, count: int = 1, within_s: float = 30) -> list[asyncpg.Record]:
         """Waits for so many rows in a state."""
         async with asyncio.timeout(within_s):
             while len(found := [row for row in await self.all() if row["state"] == state]) < count:
@@ -254,7 +255,7 @@ def asking(stripe) -> dict[str, Any]:
     return {
         "stripe_secret_key": SecretStr("rk_test_standin"),
         "stripe_url": stripe.url,
-        "stripe_timeout_s": 3,
+        "stripe_timeout_s": 20,
         "stripe_reads_per_day": 100_000,
         "backfill_interval_s": 0.3,
         "backfill_idle_s": 0.3,

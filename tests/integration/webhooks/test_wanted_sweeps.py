@@ -20,7 +20,8 @@ async def ask(clean) -> ReconciliationBegan:
 async def test_who_asks_is_told_what_a_sweep_brought_that_began_after_it(
     clean, stripe, open_door, asking, rows, heard, owner
 ):
-    async with open_door(**{**asking, "backfill_interval_s": 600, "backfill_idle_s": 600}):
+    # Nor does a machine that stalls for a second make it look again.
+    async with open_door(**{**asking, "backfill_interval_s": 600, "backfill_idle_s": 600, "outage_after_s": 600}):
         await stripe.sends_to(NOWHERE_URL, PAID)
         await until(lambda: owner.fetchval("SELECT finished_at FROM webhooks.backfill"))  # its own first look is over
         await stripe.pay(3)
