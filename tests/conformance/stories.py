@@ -35,7 +35,7 @@ async def refused(calling: Awaitable[Any]) -> stripe.StripeError:
     raise AssertionError("it was not refused")
 
 
-async def sooner_or_later(ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool], deadline_s: float = 3) -> T:
+async def sooner_or_later(ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool], deadline_s: float = 30) -> T:
     async with asyncio.timeout(deadline_s):
         while not holds(answer := await ask()):
             await asyncio.sleep(0.02)

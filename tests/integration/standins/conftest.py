@@ -1,5 +1,6 @@
 """A stand-in on a free port, the official client pointed at it, and a receiver for its webhooks."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -37,6 +38,22 @@ class StandIn:
         async with self.session.post(f"{self.url}{path}", data=form, headers=headers) as response:
             return response.status, await response.json(), response.headers
 
+    async def until(self, what: str, holds: Callable[[Any], bool]) -> Any:
+        """Waits for what the control API answers, such as its state."""
+        async with asyncio.timeout(30):
+            while not holds(answer := await self.control("GET", what)):
+                await asyncio.sleep(0.02)
+        return answer
+
+    async def delivered(self, attempts: int) -> list[dict[str, Any]]:
+        """Waits until so many attempts to deliver have ended; the log of them."""
+        log = await self.until("/deliveries", lambda answer: len(answer["deliveries"]) >= attempts)
+        return list(log["deliveries"])
+
+    async def struck(self) -> None:
+        """Waits until a fault has hit a request: from then on it is under way."""
+        await self.until("/faults", lambda answer: any(fault["hits"] for fault in answer["faults"]))
+
     async def get(self, path: str, key: str = KEY) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {key}"}
         async with self.session.get(f"{self.url}{path}", headers=headers) as response:
@@ -65,7 +82,7 @@ async def start() -> AsyncIterator[Start]:
             apps.append(app)
             url = await serve(stack, app)
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            http = stripe.AIOHTTPClient(session=session, timeout=10)
+            http = stripe.AIOHTTPClient(session=session, timeout=30)
             client = stripe.StripeClient(
                 KEY, base_addresses={"api": url}, http_client=http, max_network_retries=retries
             )

@@ -43,7 +43,7 @@ class Receiver:
     def types(self) -> list[str]:
         return [received.event["type"] for received in self.got]
 
-    async def wait_for(self, count: int, deadline_s: float = 5.0) -> None:
+    async def wait_for(self, count: int, deadline_s: float = 30.0) -> None:
         async with asyncio.timeout(deadline_s):
             while len(self.got) < count:
                 await asyncio.sleep(0.01)

@@ -114,8 +114,7 @@ async def test_a_refused_delivery_is_tried_again_with_a_fresh_signature(start: S
     assert receiver.got[0].signature != receiver.got[2].signature
     for received in receiver.got:
         stripe.WebhookSignature.verify_header(received.body, received.signature, SECRET, tolerance=300)
-    await asyncio.sleep(0.05)
-    log = (await stand_in.control("GET", "/deliveries"))["deliveries"]
+    log = await stand_in.delivered(3)
     assert [(entry["attempt"], entry["status"]) for entry in log] == [(1, 503), (2, 503), (3, 200)]
     assert (await stand_in.get("/v1/events"))[1]["data"][0]["pending_webhooks"] == 0
 
@@ -127,8 +126,7 @@ async def test_what_was_never_taken_is_found_by_delivery_success(start: Start, r
     await receiver.wait_for(2)
     receiver.status = 200
     await customers(stand_in, 1)
-    await receiver.wait_for(3)
-    await asyncio.sleep(0.1)
+    await stand_in.delivered(3)
 
     events = stand_in.client.v1.events
     missed = await events.list_async({"delivery_success": False, "types": ["customer.created"]})
@@ -185,7 +183,7 @@ async def test_lost_events_stay_lost_until_they_are_resent(start: Start, receive
     await stand_in.control("POST", "/deliveries/rules", {"lose_next": 2})
     await customers(stand_in, 3)
     await receiver.wait_for(1)
-    await asyncio.sleep(0.15)
+    await stand_in.until("/state", lambda state: state["deliveries_waiting"] == 0)
     assert len(receiver.got) == 1
     missed = (await stand_in.get("/v1/events?delivery_success=false"))[1]["data"]
     assert len(missed) == 2
@@ -193,7 +191,7 @@ async def test_lost_events_stay_lost_until_they_are_resent(start: Start, receive
     for event in missed:
         await stand_in.control("POST", f"/events/{event['id']}/resend")
     await receiver.wait_for(3)
-    await asyncio.sleep(0.05)
+    await stand_in.until("/state", lambda state: state["deliveries_waiting"] == 0)
     assert (await stand_in.get("/v1/events?delivery_success=false"))[1]["data"] == []
 
 
@@ -201,9 +199,7 @@ async def test_a_lost_attempt_is_made_again(start: Start, receiver: Receiver) ->
     stand_in = await started(start, receiver)
     await stand_in.control("POST", "/deliveries/rules", {"fail_next": 1})
     await customers(stand_in, 1)
-    await receiver.wait_for(1)
-    await asyncio.sleep(0.05)
-    log = (await stand_in.control("GET", "/deliveries"))["deliveries"]
+    log = await stand_in.delivered(2)
     assert [(entry["status"], entry["error"]) for entry in log] == [
         (None, "lost on the way by rule"),
         (200, None),
@@ -226,6 +222,7 @@ async def test_a_replay_tells_nothing_again(start: Start, receiver: Receiver) ->
     stand_in = await started(start, receiver)
     for _ in range(3):
         await stand_in.post("/v1/customers", {}, **{"Idempotency-Key": "k"})
+    await receiver.wait_for(1)
     await asyncio.sleep(0.1)
     assert receiver.types() == ["customer.created"]
 
@@ -233,8 +230,7 @@ async def test_a_replay_tells_nothing_again(start: Start, receiver: Receiver) ->
 async def test_a_receiver_that_is_away_hears_of_everything_when_it_is_back(start: Start, receiver: Receiver) -> None:
     stand_in = await start(Config(endpoints=(Endpoint("http://127.0.0.1:9/nobody", (SECRET,)),), retry_steps_s=(0.2,)))
     await customers(stand_in, 1)
-    await asyncio.sleep(0.1)
-    log = (await stand_in.control("GET", "/deliveries"))["deliveries"]
+    log = await stand_in.delivered(1)
     assert (log[0]["status"], log[0]["error"]) == (None, "ClientConnectorError")
     event_id = log[0]["event"]
     await stand_in.control("POST", "/webhook_endpoints", {"url": receiver.url, "secrets": [SECRET]})
