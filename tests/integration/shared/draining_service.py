@@ -1,6 +1,7 @@
 """A small service for the tests of starting and stopping: run with the scene as argument."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator
 
@@ -11,17 +12,14 @@ from shared.permissions import Permission, permit
 from shared.settings import ServiceSettings
 from shared.web import DRAINING, make_app, reply, run
 
+RELEASED = web.AppKey("RELEASED", asyncio.Event)
+
 
 @permit(Permission.PUBLIC)
 async def slow(request: web.Request) -> web.Response:
-    await asyncio.sleep(1.0)
+    print("asked", flush=True)  # noqa: T201
+    await request.app[RELEASED].wait()
     return reply({"finished": True})
-
-
-@permit(Permission.PUBLIC)
-async def stuck(request: web.Request) -> web.Response:
-    await asyncio.sleep(3600)
-    return reply({})
 
 
 @permit(Permission.PUBLIC)
@@ -41,6 +39,11 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
     print("closed", flush=True)  # noqa: T201
 
 
+async def releasing(app: web.Application) -> AsyncIterator[None]:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, app[RELEASED].set)
+    yield
+
+
 async def never_opens(app: web.Application) -> AsyncIterator[None]:
     print("waiting", flush=True)  # noqa: T201
     await asyncio.sleep(3600)
@@ -52,13 +55,14 @@ async def fails_to_open(app: web.Application) -> AsyncIterator[None]:
     yield
 
 
-SCENES = {"usual": [resources], "never": [resources, never_opens], "fails": [resources, fails_to_open]}
+SCENES = {"usual": [resources, releasing], "never": [resources, never_opens], "fails": [resources, fails_to_open]}
 
 
 def main(scene: str, drain_s: float) -> None:
     settings = ServiceSettings(database_url="x", amqp_url="x", port=0, drain_s=drain_s)  # type: ignore[arg-type]
     logs.configure("test", "INFO", settings.instance)
-    app = make_app(settings, [web.get("/slow", slow), web.get("/stuck", stuck), web.get("/stream", stream)])
+    app = make_app(settings, [web.get("/slow", slow), web.get("/stream", stream)])
+    app[RELEASED] = asyncio.Event()
     app.cleanup_ctx.extend(SCENES[scene])
     run(app, settings)
 

@@ -1,6 +1,7 @@
 """The bus, the outbox and the inbox together, on a real broker and a real database."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from typing import ClassVar
@@ -13,7 +14,7 @@ from shared import bus as bus_module
 from shared import events, outbox
 from shared.bus import Message, Options, open_bus
 from shared.db import open_pool
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, Unavailable
 from shared.events import Event
 from shared.ids import uuid7
 from shared.topology import dead_queue
@@ -53,7 +54,7 @@ def a_message(event: Event) -> Message:
     return Message(event.id, event.type, events.encode(event))
 
 
-async def until(predicate, seconds: float = 15) -> None:
+async def until(predicate, seconds: float = 40) -> None:
     async with asyncio.timeout(seconds):
         while not predicate():
             await asyncio.sleep(0.02)
@@ -129,14 +130,16 @@ async def test_after_the_last_step_it_is_buried_with_its_reason_and_can_be_redri
         await bus.consume(pool, "on_rang", recorder)
         await bus.wait_connected()
         await bus.publish([a_message(Rang(text="poison"))])
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while (await bus.dead_letters())[queue] != 1:
                 await asyncio.sleep(0.05)
         assert len(recorder.seen) == 4
         assert await owner.fetchval("SELECT count(*) FROM monitor.inbox") == 0
         assert await bus.redrive(queue, 10) == 1
         await until(lambda: len(recorder.seen) == 5)
-        assert (await bus.dead_letters())[queue] == 0
+        async with asyncio.timeout(40):  # nothing says when the broker has heard of the acknowledgement
+            while (await bus.dead_letters())[queue]:
+                await asyncio.sleep(0.05)
 
 
 async def test_what_can_never_pass_is_buried_at_once(pool, amqp_url, options):
@@ -146,7 +149,7 @@ async def test_what_can_never_pass_is_buried_at_once(pool, amqp_url, options):
         await bus.consume(pool, "on_rang", recorder)
         await bus.wait_connected()
         await bus.publish([a_message(Rang()), Message(Rang().id, Rang.type, b"{not an event")])
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while (await bus.dead_letters())[queue] != 2:
                 await asyncio.sleep(0.05)
     assert len(recorder.seen) == 1
@@ -158,7 +161,7 @@ async def test_what_is_buried_again_is_put_back_once(pool, amqp_url, options):
         await bus.consume(pool, "on_rang", Recorder([]))
         await bus.wait_connected()
         await bus.publish([Message(uuid7(), Rang.type, b"{not an event") for _ in range(3)])
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while (await bus.dead_letters())[queue] != 3:
                 await asyncio.sleep(0.05)
 
@@ -189,10 +192,11 @@ async def test_a_queue_deleted_under_its_consumer_comes_back(pool, amqp_url, opt
         await bus.wait_connected()
         async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
             await channel.queue_delete(queue)
-        await until(lambda: not bus.is_connected)
-        await bus.wait_connected()
-        await bus.publish([a_message(Rang())])
-        await until(lambda: len(recorder.seen) == 1)
+        async with asyncio.timeout(40):
+            while not recorder.seen:  # it may be back before anybody sees that it was gone
+                with contextlib.suppress(Unavailable):
+                    await bus.publish([a_message(Rang())])
+                await asyncio.sleep(0.02)
 
 
 async def test_two_relays_at_once_publish_each_event_once(pool, amqp_url, options):
@@ -228,11 +232,11 @@ async def test_without_the_claim_a_repeated_event_has_two_effects(pool, amqp_url
 async def test_a_silent_broker_is_asked_once_for_all_queues_to_send_nothing_more(pool, amqp_url, options, monkeypatch):
     monkeypatch.setattr(bus_module, "CANCEL_S", 0.3)
     async with Wire.to(amqp_url) as wire, open_bus(wire.url, options) as bus:
-        for _ in range(4):
+        for _ in range(20):
             await bus.consume(pool, "on_rang", Recorder())
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             await bus.wait_connected()
         wire.mute()
         began = time.monotonic()
         await bus.drain()
-        assert time.monotonic() - began < 2 * 0.3
+        assert time.monotonic() - began < 20 * 0.3 / 2  # in turn they would take all of it

@@ -256,7 +256,7 @@ async def test_a_migration_that_waits_for_a_table_holds_up_nobody_else(empty, mo
             async with asyncio.timeout(20):
                 while not said:
                     await asyncio.sleep(0.02)
-            await writer.execute("UPDATE notifier.letters SET reason = NULL", timeout=5)
+            await writer.execute("UPDATE notifier.letters SET reason = NULL", timeout=20)
             assert not migrating.done()
         await migrating
 

@@ -60,7 +60,7 @@ async def test_each_call_is_counted_by_how_it_ended(
     peer: TestServer, path: str, outcome: str, error: type[Exception] | None
 ) -> None:
     before = count(outcome)
-    async with http_client.session(0.5, peer="somebody") as session:
+    async with http_client.session(0.5 if path == "/slow" else 30, peer="somebody") as session:
         if error is None:
             async with session.get(peer.make_url(path)):
                 pass
@@ -72,7 +72,7 @@ async def test_each_call_is_counted_by_how_it_ended(
 
 async def test_a_peer_that_is_away_is_told_apart_from_one_that_broke_off(unused_tcp_port: int) -> None:
     before = count("not_connected")
-    async with http_client.session(1, peer="somebody") as session:
+    async with http_client.session(30, peer="somebody") as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(f"http://127.0.0.1:{unused_tcp_port}/")
     assert count("not_connected") == before + 1
@@ -94,7 +94,7 @@ async def test_a_call_that_is_given_up_is_counted_and_leaves_no_span_open(
 
 @pytest.mark.parametrize("is_ours", [True, False])
 async def test_trace_context_goes_only_to_our_own(peer: TestServer, spans: InMemorySpanExporter, is_ours: bool) -> None:
-    async with http_client.session(1, peer="somebody", is_ours=is_ours) as session:
+    async with http_client.session(30, peer="somebody", is_ours=is_ours) as session:
         with tracing.span("work"):
             async with session.get(peer.make_url("/?token=secret")) as response:
                 sent = (await response.json())["traceparent"]
@@ -109,7 +109,7 @@ async def test_trace_context_goes_only_to_our_own(peer: TestServer, spans: InMem
 
 
 async def test_cookies_are_not_kept(peer: TestServer) -> None:
-    async with http_client.session(1, peer="somebody") as session:
+    async with http_client.session(30, peer="somebody") as session:
         async with session.get(peer.make_url("/")):
             pass
         assert len(session.cookie_jar) == 0

@@ -144,10 +144,10 @@ async def test_a_lost_connection_leaves_nothing_taken_for_published(amqp_url, ex
         await asyncio.sleep(0.1)
         assert not under_way.done()
         await wire.cut()
-        (outcome,) = await asyncio.wait_for(under_way, 5)
+        (outcome,) = await asyncio.wait_for(under_way, 30)
         assert isinstance(outcome, Unavailable)
         with pytest.raises(Unavailable):  # nor afterwards
-            await asyncio.wait_for(publisher.publish([a_message()]), 5)
+            await asyncio.wait_for(publisher.publish([a_message()]), 30)
 
 
 async def test_a_broker_that_says_nothing_is_given_up(amqp_url, exchange):
@@ -178,7 +178,7 @@ async def test_a_bus_whose_publisher_fell_silent_connects_again(amqp_url):
         assert not bus.is_connected
         await wire.cut()
         await wire.mend()
-        await asyncio.wait_for(bus.wait_connected(), 10)
+        await asyncio.wait_for(bus.wait_connected(), 40)
 
 
 async def test_all_jobs_go_on_after_the_broker_was_silent(amqp_url):
@@ -210,6 +210,6 @@ async def test_all_jobs_go_on_after_the_broker_was_silent(amqp_url):
         await wire.cut()
         await wire.mend()
         mended = asyncio.get_running_loop().time()
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(60):
             while len(ends) < 3 or min(ends.values()) <= mended:
                 await asyncio.sleep(0.05)

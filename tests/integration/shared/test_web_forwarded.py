@@ -127,9 +127,12 @@ async def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error_of_
 ) -> None:
     """Found by the fuzzer: aiohttp calls it a RuntimeError."""
 
+    arrived = asyncio.Event()
+
     @web.middleware
     async def until_it_left(request: web.Request, handler: Handler) -> web.StreamResponse:
-        async with asyncio.timeout(10):
+        arrived.set()
+        async with asyncio.timeout(30):
             while request.transport is not None:
                 await asyncio.sleep(0.01)
         return await handler(request)
@@ -138,10 +141,10 @@ async def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error_of_
     assert client._base_url is not None
     _, writer = await asyncio.open_connection("127.0.0.1", client._base_url.port)
     writer.write(b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
-    await writer.drain()
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(30):
+        await arrived.wait()
     writer.transport.abort()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while '"request"' not in written.getvalue():
             await asyncio.sleep(0.01)
     assert [message for message, _ in addresses(written)] == ["request"]
