@@ -78,7 +78,7 @@ class Messages:
     def clear(self) -> None:
         self._messages.clear()
 
-    async def wait_for(self, count: int, containing: str = "", within_s: float = 10) -> list[Message]:
+    async def wait_for(self, count: int, containing: str = "", within_s: float = 30) -> list[Message]:
         """The messages with some text in them, as soon as there are `count` of them."""
         deadline = time.monotonic() + within_s
         while len(found := [each for each in self._messages if each.says(containing)]) < count:

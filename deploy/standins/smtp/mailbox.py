@@ -87,7 +87,7 @@ class Mailbox:
         self._known.clear()
         self.refused = 0
 
-    async def wait_for(self, count: int, to: str = "*", within_s: float = 10) -> list[Mail]:
+    async def wait_for(self, count: int, to: str = "*", within_s: float = 30) -> list[Mail]:
         """The mails to a recipient, as soon as there are `count` of them."""
         deadline = time.monotonic() + within_s
         while len(found := self.all(to)) < count:

@@ -32,7 +32,7 @@ async def listening(process: asyncio.subprocess.Process) -> str:
 
 async def test_without_settings_it_says_what_is_missing_and_never_starts():
     process = await start(environment(slack_url="hooks.slack.example/services/secret"))
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), 90)
 
     assert process.returncode == 78
     assert b"MONITOR_DATABASE_URL" in said
@@ -44,12 +44,12 @@ async def test_it_ends_in_good_order_although_somebody_watches(clean, amqp_url):
     env = environment(database_url=clean.url("monitor"), amqp_url=amqp_url, role_prefix=clean.prefix, port="0")
     process = await start(env)
     try:
-        url = await asyncio.wait_for(listening(process), 30)
+        url = await asyncio.wait_for(listening(process), 60)
         async with aiohttp.ClientSession() as http, http.get(f"{url}/live") as stream:
             await stream.content.readany()
             process.terminate()
-            await asyncio.wait_for(stream.content.read(), 10)
-        said, _ = await asyncio.wait_for(process.communicate(), 20)
+            await asyncio.wait_for(stream.content.read(), 20)
+        said, _ = await asyncio.wait_for(process.communicate(), 30)
     finally:
         if process.returncode is None:
             process.kill()

