@@ -45,7 +45,7 @@ async def test_an_outcome_survives_a_database_that_goes_away_while_it_is_written
     async with holder.transaction():
         await holder.execute("SELECT FROM notifier.letters FOR UPDATE")
         delivering = asyncio.create_task(actions.deliver(post, claim))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await owner.fetchval(STOP_WAITERS):
                 await asyncio.sleep(0.02)
     await holder.close()
@@ -64,7 +64,7 @@ async def test_an_outcome_survives_a_deadlock(post, smtp, owner, database):
         async with holder.transaction():
             await holder.execute("SELECT FROM notifier.attempts FOR UPDATE")
             delivering = asyncio.create_task(actions.deliver(post, claim))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not await owner.fetchval(WAITERS):
                     await asyncio.sleep(0.02)
             # Whoever has waited longest looks for a deadlock first, and steps back: the sender.
@@ -117,12 +117,12 @@ async def test_figures_say_what_waits_and_what_became_of_it(post, smtp, owner):
 
 
 async def test_one_slow_server_holds_up_only_its_own_letter(make_post, smtp, owner):
-    post = make_post(smtp_timeout_s=60, concurrency=2)
-    smtp.faults.order("slow_reply", recipient="slow@example.com", seconds=60)
+    post = make_post(smtp_timeout_s=600, conversation_s=600, lease_s=900, concurrency=2)
+    smtp.faults.order("slow_reply", recipient="slow@example.com", seconds=600)
     await hear(post, order_paid(an_order(email="slow@example.com")), *(order_paid() for _ in range(10)))
     desk = jobs.Desk(post)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while await count(owner, "accepted") < 10:
             await desk.send_due()
     assert await count(owner, "sending") == 1
@@ -136,14 +136,13 @@ async def count(owner, state: str) -> int:
     return await owner.fetchval("SELECT count(*) FROM notifier.letters WHERE state = $1", state)
 
 
-async def test_an_outcome_that_can_not_be_written_leaves_an_open_attempt(make_post, smtp, owner, caplog):
-    post = make_post(smtp_timeout_s=5)
+async def test_an_outcome_that_can_not_be_written_leaves_an_open_attempt(post, smtp, owner, caplog):
     await hear(post, order_paid())
     await owner.execute("ALTER TABLE notifier.attempts ADD CONSTRAINT impossible CHECK (code IS NULL)")
     desk = jobs.Desk(post)
     try:
         assert await desk.send_due() == 1
-        await desk.finish(Stop(5))
+        await desk.finish(Stop(60))
     finally:
         await owner.execute("ALTER TABLE notifier.attempts DROP CONSTRAINT impossible")
 

