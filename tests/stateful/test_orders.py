@@ -20,6 +20,7 @@ def world(clean) -> Iterator[World]:
         yield opened
 
 
+@pytest.mark.timeout(600)
 def test_orders_survive_shoppers_webhooks_jobs_and_crashes_between_any_two_transactions(world: World) -> None:
     """The same runs each time, so that it fails for a change and not by chance."""
     bounded = settings(

@@ -50,7 +50,8 @@ CATALOGUE = [
 ]
 
 # What happens by itself happens only when the machine lets time pass, so that a run can be repeated exactly.
-NEVER_BY_ITSELF = Config(capture_delay_s=70, refund_delay_s=90, dispute_delay_s=80)
+# Almost two of the machine's minutes: how long the machine itself takes in between makes no difference.
+NEVER_BY_ITSELF = Config(capture_delay_s=115, refund_delay_s=119, dispute_delay_s=117)
 
 TABLES = """
     orders order_lines order_timeline idempotency_keys payment_attempts payments payment_failures resyncs refunds
@@ -83,6 +84,7 @@ def settings_of(database_url: str, role_prefix: str, stripe_url: str) -> Checkou
         stripe_requests_per_s_and_endpoint=1e6,
         stripe_circuit_failures=10**6,
         attempt_wait_s=1e-9,  # who repeats a request is told at once that the first is still running
+        refund_rest_s=30,  # shorter than a minute, and than no run of a slow machine
     )
 
 

@@ -15,7 +15,7 @@ from services.checkout.store.reconciliations import Run
 from services.webhooks.domain import translation
 from shared import inbox, leader
 from shared.events import MoneyEvent, PaymentSucceeded
-from tests.integration.checkout.conftest import SECRET
+from tests.integration.checkout.conftest import PATIENCE_S, SECRET
 from tests.integration.checkout.test_payments import CONSUMERS
 
 NOW = timedelta(0)
@@ -68,6 +68,14 @@ async def listed(stripe, path: str) -> list[dict[str, Any]]:
             page = await response.json()
         found, more = found + page["data"], page["has_more"]
         after = f"&starting_after={found[-1]['id']}" if found else ""
+    return found
+
+
+async def until_settled(stripe, payments: int) -> list[dict[str, Any]]:
+    """Stripe books a payment a moment after it: how quick the machine is must not decide who finds it first."""
+    async with asyncio.timeout(PATIENCE_S):
+        while len(found := await listed(stripe, "balance_transactions")) < payments:
+            await asyncio.sleep(0.02)
     return found
 
 

@@ -31,6 +31,11 @@ CATALOGUE = Path(__file__).parents[3] / "deploy/demo/catalogue.toml"
 SKU = "SILK-TIE-NAVY-ONE"
 SECRET = "sk_test_standin"
 SHOP = "https://shop.example"
+# Balance transactions come a moment after their payments, as at Stripe. All else that the stand-in does later happens
+# when a test puts its clock forward, and not because the machine was slow; nor does it lose patience with a lock.
+CONFIG = Config(capture_delay_s=0.05, refund_delay_s=3000, dispute_delay_s=3000, payout_delay_s=3000, lock_wait_s=60)
+# How long something may take that surely comes: the machine may be busy. Nobody waits so long unless it is broken.
+PATIENCE_S = 60
 
 
 @dataclass
@@ -98,13 +103,13 @@ def an_order(sku: str = SKU, quantity: int = 1, **changes: Any) -> dict[str, Any
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=100)) as session:
         yield session
 
 
 @pytest.fixture
 async def stripe(http) -> AsyncIterator[StripeStandIn]:
-    async with TestServer(make_stripe(Config(capture_delay_s=0.05))) as server:
+    async with TestServer(make_stripe(CONFIG)) as server:
         yield StripeStandIn(str(server.make_url("")).rstrip("/"), http)
 
 
@@ -124,7 +129,8 @@ def settings_for(database: Any, amqp_url: str, stripe_url: str, **changes: Any) 
         "stripe_secret_key": SECRET,
         "stripe_publishable_key": "pk_test_standin",
         "stripe_url": stripe_url,
-        "stripe_timeout_s": 2.0,
+        "stripe_timeout_s": 20.0,  # of an answer that never comes a test says so itself
+        "attempt_wait_s": 40.0,
         "order_token_keys": "order-token-key",
         "link_keys": "mail-link-key",
         "rest_s": 0.02,
@@ -172,7 +178,7 @@ def signed_in(pool):
 
 async def until_somebody_waits(owner) -> None:
     """For a lock of the database."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"):
             await asyncio.sleep(0.01)
 

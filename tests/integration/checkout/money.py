@@ -19,7 +19,7 @@ from shared.events import (
     ReviewSnapshot,
 )
 from shared.ids import uuid7
-from tests.integration.checkout.conftest import an_order
+from tests.integration.checkout.conftest import PATIENCE_S, an_order
 from tests.integration.checkout.test_payments import a_success, hear
 
 
@@ -85,7 +85,7 @@ def a_warning_event(placed: dict[str, Any], kind: type = FraudWarningCreated) ->
 
 async def quiet(checkout) -> None:
     """Everything that was begun has come to its end."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             async with checkout.till.pool.worker() as conn:
                 is_open = await conn.fetchval(

@@ -11,7 +11,7 @@ from services.checkout.actions import payments
 from services.checkout.domain import CREATE_INTENT
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
-from tests.integration.checkout.conftest import SHOP, an_order, until_somebody_waits
+from tests.integration.checkout.conftest import PATIENCE_S, SHOP, an_order, until_somebody_waits
 from tests.integration.checkout.test_payments import a_success, hear, staged, state_of, stock_of
 
 CREATE = {"method": "POST", "path": "/v1/payment_intents"}
@@ -86,7 +86,7 @@ async def test_whatever_becomes_of_the_answer_the_card_is_charged_once(shop, str
     status, placed = await shop.place(body, key)
     if status != 201:
         assert (status, placed["code"]) == (503, "payment_outcome_unknown")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while status != 201:
             await asyncio.sleep(0.1)
             status, placed = await shop.place(body, key)
@@ -113,7 +113,7 @@ async def test_a_payments_event_and_the_request_that_made_it_wait_in_a_circle_un
     shop, stripe, owner, lock
 ):
     """The event locks the order and writes the payment; the request writes the payment, which refers to the order."""
-    await stripe.fault(kind="latency", delay_s=0.3, **CREATE)
+    await stripe.fault(kind="latency", delay_s=1.0, **CREATE)  # so that the event has the order's lock first
     body, key = await confirmed(stripe), str(uuid4())
     request = asyncio.create_task(shop.place(body, key))
     while (order_id := await owner.fetchval("SELECT id FROM checkout.orders")) is None:
@@ -175,7 +175,7 @@ async def test_expiry_takes_no_money_of_who_has_left(shop, stripe, owner):
     body, key = await confirmed(stripe), str(uuid4())
     assert (await shop.place(body, key))[0] == 503
     await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await owner.fetchval("SELECT payment FROM checkout.orders") != "expired":
             await jobs.expire_unpaid(shop.till)
             await asyncio.sleep(0.05)
@@ -201,7 +201,7 @@ async def test_expiry_settles_what_was_paid_without_our_hearing_of_it(shop, stri
     status, _ = await shop.place(await confirmed(stripe))
     if status == 503:
         await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await owner.fetchval("SELECT payment FROM checkout.orders") != "paid":
             await asyncio.sleep(0.05)
     assert await charges_of(stripe) == ["succeeded"]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from tests.integration.checkout.conftest import SHOP, an_order
+from tests.integration.checkout.conftest import PATIENCE_S, SHOP, an_order
 from tests.integration.checkout.test_expiry import until
 from tests.integration.checkout.test_payments import staged, stock_of
 
@@ -30,9 +30,9 @@ async def look(owner) -> None:
     await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
 
 
-async def kept(owner, seconds: float = 5) -> datetime:
+async def kept(owner) -> datetime:
     """Until when the goods are kept, once the job has looked again."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             row = await owner.fetchrow(
                 "SELECT reserved_until, expiry_due_at > now() + interval '1 h' FROM checkout.orders"

@@ -7,33 +7,35 @@ import pytest
 
 from services.checkout import jobs
 from services.checkout.actions import expiry
-from services.checkout.app import make
 from services.checkout.store import payments as payment_store
 from shared import metrics
 from shared.events import PaymentProcessing
-from tests.integration.checkout.conftest import SKU, an_order, serving, settings_for
+from tests.integration.checkout.conftest import PATIENCE_S, SKU, an_order
 from tests.integration.checkout.test_payments import a_success, an_event, hear, journal_of, state_of, stock_of
 
 LOOKS_IN_S = "SELECT extract(epoch FROM expiry_due_at - now())::float FROM checkout.orders"
+CANCELS = "SELECT state FROM checkout.payment_attempts WHERE operation = 'cancel_intent'"
 
 
-@pytest.fixture
-async def brief(clean, pool, amqp_url, stripe, http):
-    """Checkout whose reservations end at once; its expiry job runs by itself."""
-    changes = {"reservation_s": 1.0, "expiry_lease_s": 0.5, "stripe_timeout_s": 1.0}
-    async with serving(make(settings_for(clean, amqp_url, stripe.url, **changes)), http) as running:
-        yield running
+async def half_an_hour_is_over(owner) -> None:
+    """For every order; the expiry job runs by itself."""
+    await owner.execute(
+        "UPDATE checkout.orders SET reserved_until = reserved_until - interval '30 minutes',"
+        " expiry_due_at = expiry_due_at - interval '30 minutes'"
+    )
 
 
-async def until(owner, placed, payment: str, seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
+async def until(owner, placed, payment: str) -> None:
+    async with asyncio.timeout(PATIENCE_S):
         while (await state_of(owner, placed))[0] != payment:
             await asyncio.sleep(0.05)
 
 
-async def test_an_abandoned_order_is_cancelled_at_stripe_and_only_then_released(brief, stripe, owner):
-    _, placed = await brief.place(an_order(quantity=3))
+async def test_an_abandoned_order_is_cancelled_at_stripe_and_only_then_released(checkout, stripe, owner):
+    _, placed = await checkout.place(an_order(quantity=3))
     assert await stock_of(owner) == (60, 3)
+    assert 1700 < await owner.fetchval(LOOKS_IN_S) <= 1800
+    await half_an_hour_is_over(owner)
     await until(owner, placed, "expired")
     assert [intent["status"] for intent in await stripe.intents()] == ["canceled"]
     assert await stock_of(owner) == await journal_of(owner) == (60, 0)
@@ -41,10 +43,11 @@ async def test_an_abandoned_order_is_cancelled_at_stripe_and_only_then_released(
     assert [tuple(row) for row in attempts] == [("cancel_intent", "succeeded"), ("create_intent", "succeeded")]
 
 
-async def test_an_order_whose_3d_secure_failed_is_released_in_time(brief, stripe, owner):
-    _, placed = await brief.place()
+async def test_an_order_whose_3d_secure_failed_is_released_in_time(checkout, stripe, owner):
+    _, placed = await checkout.place()
     await stripe.pay(placed["payment_intent_id"], "pm_card_threeDSecure2Required")
     await stripe.control("POST", f"payment_intents/{placed['payment_intent_id']}/authenticate", {"outcome": "fail"})
+    await half_an_hour_is_over(owner)
     await until(owner, placed, "expired")
     assert await stock_of(owner) == (60, 0)
 
@@ -89,14 +92,17 @@ async def test_stock_released_before_the_intent_is_cancelled_could_be_sold_twice
     assert (status, problem["error"]["code"]) == (400, "payment_intent_unexpected_state")
 
 
-async def test_nothing_is_released_while_stripe_can_not_say(brief, stripe, owner):
+async def test_nothing_is_released_while_stripe_can_not_say(checkout, stripe, owner):
     await stripe.fault(kind="error_before", method="POST", path="/v1/payment_intents/*/cancel", times=None)
-    _, placed = await brief.place()
-    await asyncio.sleep(2.5)
+    _, placed = await checkout.place()
+    await half_an_hour_is_over(owner)
+    async with asyncio.timeout(PATIENCE_S):
+        while "unknown" not in [row["state"] for row in await owner.fetch(CANCELS)]:
+            await asyncio.sleep(0.05)
     assert (await state_of(owner, placed))[0] == "awaiting"
     assert await stock_of(owner) == (60, 1)
     await stripe.control("DELETE", "faults")
-    await until(owner, placed, "expired", seconds=60)
+    await until(owner, placed, "expired")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,7 @@ async def test_a_creation_of_unknown_outcome_is_repeated_with_its_key(checkout, 
     if status != 201:
         assert (status, problem["code"]) == (503, "payment_outcome_unknown")
         assert await owner.fetchval("SELECT state FROM checkout.payment_attempts") == "unknown"
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE_S):
         while status != 201:
             await asyncio.sleep(0.2)
             status, _ = await checkout.place(an_order(), key)
@@ -133,13 +139,14 @@ async def test_a_process_that_died_between_order_and_stripe_is_taken_over(checko
     assert len(await stripe.intents()) == 1
 
 
-async def test_what_stripe_refuses_is_not_tried_for_ever_and_the_stock_comes_back(brief, stripe, owner):
+async def test_what_stripe_refuses_is_not_tried_for_ever_and_the_stock_comes_back(checkout, stripe, owner):
     await owner.execute(
         "UPDATE checkout.prices SET unit_price_minor = 10 WHERE sku = $1", SKU
     )  # below Stripe's minimum
-    status, problem = await brief.place()
+    status, problem = await checkout.place()
     assert (status, problem["code"]) == (503, "payment_provider_refused")
-    async with asyncio.timeout(20):
+    await half_an_hour_is_over(owner)
+    async with asyncio.timeout(PATIENCE_S):
         while await owner.fetchval("SELECT payment FROM checkout.orders") != "expired":
             await asyncio.sleep(0.05)
     assert await stock_of(owner) == (60, 0)
@@ -162,7 +169,7 @@ async def test_an_order_that_waits_for_a_person_is_looked_at_now_and_then_and_en
         "UPDATE checkout.orders SET reserved_until = now() - interval '1 second', expiry_due_at = now(), payment = $1",
         payment,
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not 3000 < await owner.fetchval(LOOKS_IN_S) <= 3600:
             await asyncio.sleep(0.02)
     await expiry.expire(checkout.till, UUID(placed["order"]["id"]))

@@ -8,6 +8,7 @@ import pytest
 from services.checkout import jobs
 from services.checkout.store import ledger as store
 from shared.ids import uuid7
+from tests.integration.checkout.conftest import PATIENCE_S
 from tests.integration.checkout.money import (
     a_dispute_event,
     a_paid_order,
@@ -36,7 +37,7 @@ async def settled(checkout, owner, stripe) -> dict[str, int]:
     await asyncio.sleep(0.2)  # the stand-in books a payment 0.05 s after it
     await owner.execute("UPDATE checkout.balance_poll SET due_at = '-infinity'")
     await jobs.book_balance(checkout.till)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await balance_at(stripe) != (found := await books(owner)).get("stripe_balance", 0):
             await owner.execute("UPDATE checkout.balance_poll SET due_at = '-infinity'")
             await asyncio.sleep(0.1)

@@ -1,13 +1,14 @@
 """How checkout keeps to Stripe's limits, and what a shopper hears when there is no room."""
 
 import asyncio
+import time
 from uuid import uuid4
 
 import pytest
 
 from services.checkout.app import make
 from services.checkout.stripe_api import StripeBusy, StripeRefused
-from tests.integration.checkout.conftest import an_order, serving, settings_for
+from tests.integration.checkout.conftest import PATIENCE_S, an_order, serving, settings_for
 
 
 @pytest.fixture
@@ -16,6 +17,8 @@ def paced(clean, pool, amqp_url, stripe, http):
     return lambda **changes: serving(make(settings_for(clean, amqp_url, stripe.url, **changes)), http)
 
 
+# The next token comes in a thousand seconds: a machine can't be too slow to find none.
+ONE = {"stripe_requests_per_s_and_endpoint": 0.001, "stripe_share": 1.0, "stripe_wait_s": 0.4}
 ONE_A_SECOND = {"stripe_requests_per_s_and_endpoint": 1.0, "stripe_share": 1.0, "stripe_wait_s": 0.4}
 
 
@@ -28,13 +31,13 @@ async def refused(checkout, key: str) -> tuple[str, int]:
 
 
 async def test_a_shopper_without_room_is_told_to_come_back_nothing_is_written_and_the_same_key_works(paced, owner):
-    async with paced(**ONE_A_SECOND) as checkout:
+    async with paced(**ONE) as checkout:
         assert (await checkout.place())[0] == 201
         key = str(uuid4())
         code, retry_after_s = await refused(checkout, key)
-        assert (code, retry_after_s) == ("payment_provider_busy", 1)
+        assert (code, 900 < retry_after_s <= 1000) == ("payment_provider_busy", True)
         assert await owner.fetchval("SELECT count(*) FROM checkout.orders") == 1
-        await asyncio.sleep(retry_after_s)
+        checkout.till.stripe._account.gate._clock = lambda: time.monotonic() + retry_after_s
         assert (await checkout.place(key=key))[0] == 201
 
 
@@ -42,7 +45,7 @@ async def test_a_rush_that_is_refused_after_its_orders_were_written_ends_in_one_
     async with paced(**ONE_A_SECOND) as checkout:
         keys = [str(uuid4()) for _ in range(3)]
         unpaid = set(keys)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while unpaid:
                 answers = await asyncio.gather(*(checkout.place(key=key) for key in sorted(unpaid)))
                 unpaid -= {key for key, (status, _) in zip(sorted(unpaid), answers, strict=True) if status == 201}
@@ -66,7 +69,7 @@ async def test_a_429_of_stripe_slows_checkout_down_for_as_long_as_it_says_and_a_
 
 
 async def test_shoppers_and_jobs_ask_through_one_gate(paced):
-    async with paced(stripe_requests_per_s_and_endpoint=1.0, stripe_share=1.0, stripe_wait_s=0.2) as checkout:
+    async with paced(**ONE) as checkout:
         stripe = checkout.till.stripe
         with pytest.raises(StripeRefused):  # there is no such PaymentIntent
             await stripe.in_background().retrieve_intent("pi_1")
@@ -86,5 +89,5 @@ async def asked(limit_per_s: float, share: float, paced, stripe) -> dict[str, in
 
 
 async def test_two_processes_with_half_a_limit_each_are_never_refused_by_stripe(paced, stripe):
-    assert (await asked(40.0, 1.0, paced, stripe))["429"] > 0  # the bug: each process takes the limit for its own
-    assert "429" not in await asked(40.0, 0.5, paced, stripe)
+    assert (await asked(10.0, 1.0, paced, stripe))["429"] > 0  # the bug: each process takes the limit for its own
+    assert "429" not in await asked(10.0, 0.5, paced, stripe)

@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 
 from services.checkout.app import make
 from tests.integration.checkout.comparing import everything, lose_rows
-from tests.integration.checkout.conftest import SECRET, serving, settings_for
+from tests.integration.checkout.conftest import PATIENCE_S, SECRET, serving, settings_for
 from tests.integration.checkout.money import a_paid_order, row_of
 from tests.integration.checkout.test_payments import state_of
 from tests.integration.checkout.test_reconciliation_findings import A_PAYMENT
@@ -28,7 +29,7 @@ async def test_a_dry_run_shows_what_would_be_done_and_no_row_differs_afterwards(
     checkout, clean, amqp_url, stripe, owner
 ):
     unheard, lost, theirs = await a_shop_with_holes(checkout, stripe, owner)
-    async with asyncio.timeout(10):  # until what was staged is published
+    async with asyncio.timeout(PATIENCE_S):  # until what was staged is published
         while await owner.fetchval("SELECT EXISTS (SELECT FROM checkout.outbox WHERE published_at IS NULL)"):
             await asyncio.sleep(0.05)
     before = await everything(owner)
@@ -62,8 +63,9 @@ async def test_with_yes_checkout_does_it_and_the_command_shows_what_waits_for_a_
     unheard, lost, theirs = await a_shop_with_holes(checkout, stripe, owner)
     at_once = {"reconciles": True, "reconcile_settle_s": 0, "reconcile_answer_s": 0, "reconcile_interval_s": 0.1}
     async with serving(make(settings_for(clean, amqp_url, stripe.url, **at_once)), http):
-        wish = ("reconcile", "--yes", "--since", "2026-11-01", "--reason", "after the outage", "--actor", "ops ada")
-        code, said = await ops(clean, amqp_url, *wish, "--wait-s", "20")
+        since = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
+        wish = ("reconcile", "--yes", "--since", since, "--reason", "after the outage", "--actor", "ops ada")
+        code, said = await ops(clean, amqp_url, *wish, "--wait-s", str(PATIENCE_S))
     assert code == 0, said
     assert (await state_of(owner, unheard), (await row_of(owner, lost))[0]) == (("paid", "none"), "paid")
     assert re.search(rf"no_order +{theirs}", said), said

@@ -26,6 +26,7 @@ from tests.integration.checkout.comparing import (
     outcome,
     reconcile,
     reconciling,
+    until_settled,
 )
 from tests.integration.checkout.conftest import Checkout, an_order, settings_for, until_somebody_waits
 from tests.integration.checkout.money import quiet, timeline_of
@@ -60,6 +61,7 @@ async def a_day_of_business(checkout, stripe) -> list[dict]:
     return await gather(ORDERS, one)
 
 
+@pytest.mark.timeout(600)
 async def test_all_is_repaired_after_a_twentieth_of_events_and_of_payment_rows_is_lost(checkout, clean, stripe, owner):
     """In one run, within its budget."""
     dice = random.Random(57)
@@ -91,7 +93,9 @@ async def some_unheard(checkout, stripe, number: int) -> list[dict]:
         await stripe.pay(placed["payment_intent_id"])
         return placed
 
-    return await gather(number, one)
+    unheard = await gather(number, one)
+    await until_settled(stripe, number)
+    return unheard
 
 
 async def test_a_webhook_and_reconciliation_settle_the_same_payment_once(checkout, clean, stripe, owner):

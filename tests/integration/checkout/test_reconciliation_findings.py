@@ -1,6 +1,5 @@
 """What reconciliation may not put right by itself: it is raised, once, and settled when it is so no longer."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +11,14 @@ from services.monitor.domain.sightings import Sightings
 from shared import metrics
 from shared.errors import NotFound
 from shared.ids import uuid7
-from tests.integration.checkout.comparing import findings_of, listed, lose_rows, of_objects, reconcile
+from tests.integration.checkout.comparing import (
+    findings_of,
+    listed,
+    lose_rows,
+    of_objects,
+    reconcile,
+    until_settled,
+)
 from tests.integration.checkout.money import a_paid_order, quiet, row_of, timeline_of
 
 A_PAYMENT = {
@@ -112,10 +118,7 @@ async def test_an_order_that_outlives_its_reservation_is_raised(checkout, clean,
 
 async def test_what_is_booked_otherwise_than_stripe_settled_it_is_raised(checkout, clean, stripe, owner):
     await a_paid_order(checkout, stripe)
-    async with asyncio.timeout(10):
-        while not (found := await listed(stripe, "balance_transactions")):  # it comes a moment after the payment
-            await asyncio.sleep(0.02)
-    (settled,) = found
+    (settled,) = await until_settled(stripe, 1)
     await reconcile(checkout, clean)
     async with owner.transaction():
         await owner.execute("ALTER TABLE checkout.ledger_entries DISABLE TRIGGER USER")

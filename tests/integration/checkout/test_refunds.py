@@ -10,7 +10,7 @@ from services.checkout.domain import ChargeDisputed, RefundIdTaken, RefundTooLar
 from shared.errors import Invalid
 from shared.events import OrderRefunded, decode
 from shared.ids import uuid7
-from tests.integration.checkout.conftest import SKU
+from tests.integration.checkout.conftest import PATIENCE_S, SKU
 from tests.integration.checkout.money import (
     a_dispute_event,
     a_paid_order,
@@ -187,7 +187,7 @@ async def test_a_refund_that_was_never_made_gets_a_new_key_once_the_old_one_is_s
     placed = await a_paid_order(checkout, stripe)
     await stripe.fault(kind="error_before", method="POST", path="/v1/refunds", times=None)
     refund = await want(checkout, placed, amount_minor=500)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while await owner.fetchval("SELECT attempt_id FROM checkout.refunds") == refund.attempt_id:
             await owner.execute(
                 "UPDATE checkout.payment_attempts SET created_at = now() - interval '2 days' WHERE id = $1",
@@ -209,11 +209,11 @@ async def test_own_refunds_event_before_the_answer_does_not_refund_twice(checkou
     placed = await a_paid_order(checkout, stripe)
     await stripe.fault(kind="drop_after", method="POST", path="/v1/refunds", times=None)
     await want(checkout, placed, amount_minor=500)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while await given_back(stripe, placed) == 0:
             await asyncio.sleep(0.05)
     await hear_money(checkout, a_refund_event(placed))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while await refunds_of(owner, placed) != [(500, "succeeded", "staff ada")]:
             await asyncio.sleep(0.05)
     await stripe.control("DELETE", "faults")

@@ -16,7 +16,7 @@ from services.checkout.actions import attempts
 from services.checkout.app import make
 from services.checkout.domain import Shopper
 from shared.ids import uuid7
-from tests.integration.checkout.conftest import SECRET, SHOP, Checkout, an_order, serving, settings_for
+from tests.integration.checkout.conftest import PATIENCE_S, SECRET, SHOP, Checkout, an_order, serving, settings_for
 
 PRIVATE = Ed25519PrivateKey.generate()
 KEYS = json.dumps({"keys": [{**json.loads(OKPAlgorithm.to_jwk(PRIVATE.public_key())), "kid": "a", "alg": "EdDSA"}]})
@@ -28,7 +28,7 @@ CONSENT = {"save_payment_method": True, "consent_version": "2026-11"}
 @pytest.fixture
 async def members(clean, pool, amqp_url, stripe, http):
     """Checkout of a shop with accounts."""
-    given = {"cors_origins": (SHOP,), "customer_keys": KEYS, "attempt_lease_s": 0.5, "stripe_timeout_s": 1.0}
+    given = {"cors_origins": (SHOP,), "customer_keys": KEYS, "attempt_lease_s": 0.5}
     async with serving(make(settings_for(clean, amqp_url, stripe.url, **given)), http) as running:
         yield running
 
@@ -127,7 +127,7 @@ async def test_a_deletion_of_unknown_outcome_is_finished_by_asking_again(members
     card = await with_a_card(members, stripe)
     await stripe.fault(kind=kind, method="POST", path="/v1/payment_methods/*/detach", times=3)
     status = await delete(members, card)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while status == 503:
             await asyncio.sleep(0.1)
             status = await delete(members, card)
@@ -141,7 +141,7 @@ async def test_a_saved_card_pays_once_though_the_answer_is_lost_and_the_card_del
     await stripe.fault(kind="drop_after", method="POST", path="/v1/payment_intents", times=3)
     status, placed = await order(members, key=key, payment_method=card, **BACK)
     assert await delete(members, card) == 204
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while status != 201:
             await asyncio.sleep(0.1)
             status, placed = await order(members, key=key, payment_method=card, **BACK)
@@ -192,7 +192,7 @@ async def test_an_order_waits_for_its_customer_and_the_same_key_goes_on(members,
     status, _ = await order(members, key=key, **CONSENT)
     if status != 201:
         assert await owner.fetchval("SELECT count(*) FROM checkout.orders") == 0
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while status != 201:
             await asyncio.sleep(0.1)
             status, _ = await order(members, key=key, **CONSENT)

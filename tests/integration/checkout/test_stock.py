@@ -14,7 +14,7 @@ from services.checkout.domain import Adjustment, Change, Reason
 from services.checkout.store import stock as store
 from services.checkout.store.stock import Cause
 from shared.ids import uuid7
-from tests.integration.checkout.conftest import SKU, an_order
+from tests.integration.checkout.conftest import PATIENCE_S, SKU, an_order
 from tests.integration.checkout.test_payments import a_success, hear, journal_of, staged, stock_of
 
 OTHER = "SILK-TIE-BURG-ONE"
@@ -147,7 +147,7 @@ async def test_an_order_can_not_take_or_give_back_its_pieces_twice(checkout, own
 async def test_money_that_comes_after_the_reservation_ended_does_not_reduce_the_stock_twice(checkout, owner):
     _, placed = await checkout.place()
     await owner.execute("UPDATE checkout.orders SET expiry_due_at = now()")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while await owner.fetchval("SELECT payment FROM checkout.orders") != "expired":
             await asyncio.sleep(0.05)
     await hear(checkout, a_success(placed))
