@@ -151,8 +151,14 @@ def is_database_away(error: BaseException) -> bool:
 
 
 def is_in_the_way(error: BaseException) -> bool:
-    """Whether an error says that transactions were in each other's way: a deadlock, or a lock held for too long.
+    """Whether an error says that others were in a transaction's way: by a deadlock, a lock held for too long, or a
+    migration that changed a table whose columns a prepared statement knew.
 
     Nothing is wrong with the work, and nothing of it was done: it may be done again.
     """
-    return isinstance(error, asyncpg.TransactionRollbackError | asyncpg.LockNotAvailableError)
+    theirs = (
+        asyncpg.TransactionRollbackError,
+        asyncpg.LockNotAvailableError,
+        asyncpg.InvalidCachedStatementError,  # asyncpg forgets the statement with it, and prepares it anew next time
+    )
+    return isinstance(error, theirs)

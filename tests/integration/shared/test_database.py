@@ -11,7 +11,7 @@ import pytest
 from services.monitor.store import invariants
 from shared import migrate, roles
 from shared.audit import audit
-from shared.db import is_database_away, open_pool
+from shared.db import is_database_away, is_in_the_way, open_pool
 from shared.ids import uuid7
 from tests.databases import Database, new_passwords
 
@@ -53,6 +53,22 @@ async def test_the_context_ends_with_its_transaction(pool, two_orders):
             assert len(await conn.fetch("SELECT id FROM orders")) == 1
         async with pool.request() as conn:
             assert await conn.fetch("SELECT id FROM orders") == []
+
+
+async def test_a_migration_is_in_the_way_of_who_reads_its_table_once(pool, clean, owner, two_orders):
+    """asyncpg has the old columns in its prepared statement, and inside a transaction it can't prepare it anew."""
+    async with pool.request(order_id=two_orders[0]) as conn:
+        await conn.fetch("SELECT * FROM orders")
+    await owner.execute("ALTER TABLE checkout.orders ADD COLUMN new_here integer")
+    try:
+        with pytest.raises(asyncpg.InvalidCachedStatementError) as caught:
+            async with pool.request(order_id=two_orders[0]) as conn:
+                await conn.fetch("SELECT * FROM orders")
+        assert is_in_the_way(caught.value)
+        async with pool.request(order_id=two_orders[0]) as conn:
+            assert len(await conn.fetch("SELECT * FROM orders")) == 1
+    finally:
+        await owner.execute("ALTER TABLE checkout.orders DROP COLUMN new_here")
 
 
 async def test_a_server_that_may_not_be_written_to_is_an_outage_and_its_connection_is_given_up(pool, clean, owner):
