@@ -27,9 +27,13 @@ def answers_failing(facts: Facts, limits: Limits) -> Verdict:
         failing = {route: answers[route] for route, is_wrong in judged.items() if is_wrong}
         alerts += _alerts(service, failing, limits)
         unknown |= {_subject(service, route) for route, is_wrong in judged.items() if is_wrong is not False}
-        if len(failing) > ROUTES_NAMED or not any(tries.total for tries in answers.values()):
+        if len(failing) > ROUTES_NAMED or _all(answers).mostly_failed(limits.failing_floor) is not False:
             unknown.add(service)
     return Verdict(tuple(alerts), frozenset(unknown))
+
+
+def _all(answers: Mapping[str, Tries]) -> Tries:
+    return Tries(sum(tries.total for tries in answers.values()), sum(tries.failed for tries in answers.values()))
 
 
 def _alerts(service: str, failing: Mapping[str, Tries], limits: Limits) -> list[Alert]:
@@ -37,10 +41,9 @@ def _alerts(service: str, failing: Mapping[str, Tries], limits: Limits) -> list[
     going_on = {route: tries for route, tries in failing.items() if tries.goes_on}
     lately = f"in the last {round(limits.failing_within.total_seconds() / 60)} minutes were 5xx"
     if len(failing) > ROUTES_NAMED and going_on:
-        failed = sum(tries.failed for tries in failing.values())
-        total = sum(tries.total for tries in failing.values())
-        summary = f"{failed} of {total} answers of {service} to {len(failing)} routes {lately}"
-        return [Alert("answers_failing", service, Severity.CRITICAL, summary, failed)]
+        of_all = _all(failing)
+        summary = f"{of_all.failed} of {of_all.total} answers of {service} to {len(failing)} routes {lately}"
+        return [Alert("answers_failing", service, Severity.CRITICAL, summary, of_all.failed)]
     return [
         Alert(
             "answers_failing",
