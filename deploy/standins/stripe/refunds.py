@@ -76,6 +76,7 @@ def _check(account: Account, charge: Json, amount: int, left: int) -> None:
 
 
 def _new_refund(account: Account, charge: Json, amount: int, values: Json) -> Json:
+    """What is left out here (`failure_reason`, `pending_reason` …) Stripe leaves out too until it has to say it."""
     return {
         "id": new_id("re"),
         "object": "refund",
@@ -85,13 +86,9 @@ def _new_refund(account: Account, charge: Json, amount: int, values: Json) -> Js
         "created": account.clock.now(),
         "currency": charge["currency"],
         "destination_details": {"card": {"reference_status": "pending", "type": "refund"}, "type": "card"},
-        "failure_balance_transaction": None,
-        "failure_reason": None,
         "metadata": params.merge_metadata({}, values.get("metadata", {})),
-        "next_action": None,
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
-        "pending_reason": None,
         "reason": values.get("reason"),
         "receipt_number": None,
         "source_transfer_reversal": None,
@@ -130,17 +127,20 @@ def settle(account: Account, refund: Json, status: str, reason: str | None = Non
 
 
 def _change(account: Account, refund: Json, status: str, reason: str | None) -> Json:
-    before = {name: refund[name] for name in ("status", "pending_reason", "failure_reason", "balance_transaction")}
+    names = ("status", "pending_reason", "failure_reason", "balance_transaction")
+    before = {name: refund.get(name) for name in names}
     if status == "succeeded":
         _pay_back(account, refund)
     if status in {"failed", "canceled"}:
-        refund["failure_reason"] = None if status == "canceled" else reason or "expired_or_canceled_card"
+        if status == "failed":
+            refund["failure_reason"] = reason or "expired_or_canceled_card"
         charges.amend_refunded(account.charges.find(refund["charge"]), -refund["amount"])
         if refund["balance_transaction"] is not None:
             entry = balance.book(account, "refund_failure", refund, refund["amount"])
             refund["failure_balance_transaction"] = entry["id"]
-    refund.update(status=status, pending_reason=None)
-    return {name: value for name, value in before.items() if refund[name] != value}
+    refund["status"] = status
+    refund.pop("pending_reason", None)
+    return {name: value for name, value in before.items() if refund.get(name) != value}
 
 
 def _tell_changed(account: Account, refund: Json, previous: Json, origin: Origin | None = None) -> None:

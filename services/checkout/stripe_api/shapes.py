@@ -42,7 +42,7 @@ def refund_snapshot(refund: stripe.Refund) -> RefundSnapshot:
         payment_intent_id=_id(refund.payment_intent),
         charge_id=_id(refund.charge),
         our_refund_id=_uuid(getattr(metadata, "refund_id", None)),
-        failure_reason=refund.failure_reason,
+        failure_reason=getattr(refund, "failure_reason", None),  # left out of a refund that has not failed
     )
 
 
