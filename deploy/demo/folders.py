@@ -20,8 +20,10 @@ def make_folder(name: str, user: str | None) -> tuple[Path, TextIO]:
     base = _base(user)
     remove_stale(base, name)
     folder = Path(tempfile.mkdtemp(prefix=f"kct-{name}-{os.getpid()}-", dir=base))
-    lock_file = open(folder / LOCK, "w")  # noqa: SIM115 -- open for as long as the server is ours
+    taken = folder / f"{LOCK}.taken"
+    lock_file = open(taken, "w")  # noqa: SIM115 -- open for as long as the server is ours
     fcntl.flock(lock_file, fcntl.LOCK_EX)
+    taken.rename(folder / LOCK)  # nobody ever sees it without its lock, and takes the folder for a stale one
     if user is not None:
         shutil.chown(folder, user, user)
     return folder, lock_file

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import aio_pika
 import aiohttp
@@ -126,7 +128,7 @@ time.sleep(60)
         assert processes_of(folder.name)
         owner.send_signal(number)
 
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while folder.exists() or processes_of(folder.name):
         assert time.monotonic() < deadline, "the server outlived its owner"
         time.sleep(0.05)
@@ -141,7 +143,7 @@ def test_a_server_does_not_outlive_its_keeper_either() -> None:
     (keeper,) = [each for each in processes_of(folder.name) if "keeper.py" in " ".join(each.cmdline())]
     keeper.kill()
 
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while processes_of(folder.name):
         assert time.monotonic() < deadline, "the server outlived its keeper"
         time.sleep(0.05)
@@ -181,6 +183,22 @@ def test_a_folder_whose_owner_and_keeper_are_gone_is_removed_by_the_next_start()
     last_lock.close()
     folders.remove_stale(last.parent, "example")
     assert not last.exists()
+
+
+def test_a_folder_that_is_being_made_is_not_taken_for_a_stale_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when two suites begin at once: one looks for stale folders just before the other has locked its own."""
+    lock = fcntl.flock
+
+    def look_first(file: TextIO, operation: int) -> None:
+        if operation == fcntl.LOCK_EX:
+            folders.remove_stale(Path(file.name).parents[1], "example")
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", look_first)
+    folder, lock_file = folders.make_folder("example", None)
+    assert folder.is_dir()
+    lock_file.close()
+    folders.remove_stale(folder.parent, "example")
 
 
 def test_without_servers_and_without_root_the_choices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
