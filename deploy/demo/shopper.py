@@ -108,7 +108,7 @@ class Shopper:
             found: dict[str, Any] = await response.json()
             return found
 
-    async def until_it_is(self, payment: str, placed: Placed, within_s: float = 30) -> dict[str, Any]:
+    async def until_it_is(self, payment: str, placed: Placed, within_s: float = 60) -> dict[str, Any]:
         """The order, once its payment is in that state."""
 
         async def probe() -> dict[str, Any] | None:

@@ -24,8 +24,8 @@ from deploy.demo.programs import ROOT, Ports, Setup, services, standins, storefr
 from deploy.demo.supervisor import INHERITED, Program, Supervisor
 
 CATALOGUE = ROOT / "deploy/demo/catalogue.toml"
-READY_WITHIN_S = 60.0
-COMMAND_WITHIN_S = 90.0
+READY_WITHIN_S = 180.0
+COMMAND_WITHIN_S = 180.0
 
 Report = Callable[[str], None]
 
@@ -158,7 +158,7 @@ class Stage:
     async def look(self, query: str, *arguments: object, as_owner: bool = False) -> "list[asyncpg.Record]":
         """Read the database as the auditor, who may see all of it and change nothing."""
         url = self.database.owner_url if as_owner else self.database.url("auditor")
-        conn = await asyncpg.connect(url, timeout=10)
+        conn = await asyncpg.connect(url, timeout=30)
         try:
             return await conn.fetch(query, *arguments)
         finally:

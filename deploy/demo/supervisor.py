@@ -76,7 +76,7 @@ class Supervisor:
             found.setdefault(each.program.group, []).extend(alive)
         return found
 
-    async def start(self, *programs: Program, within_s: float = 30) -> None:
+    async def start(self, *programs: Program, within_s: float = 60) -> None:
         """Start all of them and wait until all are healthy."""
         for program in programs:
             running = _Running(program, await self._spawn(program), time.monotonic())
@@ -84,7 +84,7 @@ class Supervisor:
             running.watcher = asyncio.create_task(self._watch(running), name=f"watch {program.name}")
         await asyncio.gather(*(self.healthy(program.name, within_s) for program in programs))
 
-    async def healthy(self, name: str, within_s: float = 30) -> None:
+    async def healthy(self, name: str, within_s: float = 60) -> None:
         """Wait until its health URL answers 2xx."""
         program = self._running[name].program
         if program.health_url is None:
@@ -104,7 +104,7 @@ class Supervisor:
                 process.send_signal(number)
         return process.pid
 
-    async def stop(self, *names: str, grace_s: float = 15) -> None:
+    async def stop(self, *names: str, grace_s: float = 30) -> None:
         """End these (all, if none is named): SIGTERM, then SIGKILL for what is left after `grace_s`."""
         chosen = [self._running[name] for name in names or list(self._running)]
         for each in chosen:

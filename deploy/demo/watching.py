@@ -41,14 +41,14 @@ class Watcher:
             found: list[dict[str, Any]] = (await response.json())["messages"]
             return found
 
-    async def until_mailed(self, to: str, count: int = 1, within_s: float = 30) -> list[dict[str, Any]]:
+    async def until_mailed(self, to: str, count: int = 1, within_s: float = 60) -> list[dict[str, Any]]:
         async def probe() -> list[dict[str, Any]] | None:
             found = await self.mails(to)
             return found if len(found) >= count else None
 
         return await until(probe, f"mail {count} to {to}", within_s)
 
-    async def until_slacked(self, *words: str, within_s: float = 45) -> str:
+    async def until_slacked(self, *words: str, within_s: float = 60) -> str:
         """The message in Slack that has all these words in it."""
 
         async def probe() -> str | None:
@@ -67,7 +67,7 @@ class Watcher:
         found = [line for line in lines if line.startswith((f"{name}{{", f"{name} "))]
         return sum(float(line.rsplit(" ", 1)[1]) for line in found if all(each in line for each in wanted))
 
-    async def until_figure(self, more_than: float, name: str, within_s: float = 30, **labels: str) -> float:
+    async def until_figure(self, more_than: float, name: str, within_s: float = 60, **labels: str) -> float:
         async def probe() -> float | None:
             value = await self.figure(name, **labels)
             return value if value > more_than else None

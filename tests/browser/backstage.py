@@ -65,7 +65,15 @@ class Backstage:
             rows = await self.stage.look("SELECT payment FROM checkout.orders WHERE email = $1", email)
             return [row["payment"] for row in rows] == [payment]
 
-        await until(probe, f"the order of {email} is {payment}", within_s=20)
+        await until(probe, f"the order of {email} is {payment}", within_s=60)
+
+    async def until_begun(self, email: str) -> None:
+        """Checkout has written the order down."""
+
+        async def probe() -> bool:
+            return bool(await self.stage.look("SELECT 1 FROM checkout.orders WHERE email = $1", email))
+
+        await until(probe, f"the order of {email} is begun", within_s=30)
 
     async def stripe_will(self, **fault: Any) -> None:
         """Order a fault of Stripe's stand-in."""

@@ -30,8 +30,9 @@ SETTINGS = {
     # A look for undelivered events would bring one that a story holds back.
     "WEBHOOKS_BACKFILL_INTERVAL_S": "86400",
     "WEBHOOKS_BACKFILL_IDLE_S": "86400",
+    "WEBHOOKS_OUTAGE_AFTER_S": "86400",  # and a second in which the machine stood still is followed by a look
 }
-#: For the first story, before which servers and browser may have to be installed.
+#: For the first story of each file, before which servers and browser may have to be installed.
 SETTING_UP_S = 600
 
 Open = Callable[..., Awaitable[Window]]
@@ -40,7 +41,7 @@ SecondShop = Callable[..., Awaitable[Addresses]]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours = [item for item in items if "tests/browser/" in item.path.as_posix()]
-    for item in ours[:1]:
+    for item in {item.path: item for item in reversed(ours)}.values():
         item.add_marker(pytest.mark.timeout(SETTING_UP_S))
 
 
@@ -57,7 +58,7 @@ async def stage(backing) -> AsyncIterator[Stage]:
 @pytest.fixture(scope="package")
 async def browser(pytestconfig) -> AsyncIterator[Browser]:
     program = chromium.find(reporting(pytestconfig))
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=30_000)
     async with chromium.running(program) as running:
         yield running
 
@@ -74,7 +75,7 @@ async def open_window(browser, stage, backstage) -> AsyncIterator[Open]:
 
     async def open_one(size: str = "desktop", **options: object) -> Window:
         context = await browser.new_context(**{**SIZES[size], "locale": "en-GB", "reduced_motion": "reduce", **options})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         window = Window(await context.new_page(), stage.addresses)
         opened.append(window)
         return window

@@ -67,7 +67,7 @@ async def test_a_purchase_with_the_keyboard_alone(open_window):
     await tab_to(window, "Continue to payment")
     await keyboard.press("Enter")
 
-    await expect(window.page.get_by_role("heading", name="How would you like to pay?")).to_be_focused(timeout=15_000)
+    await expect(window.page.get_by_role("heading", name="How would you like to pay?")).to_be_focused(timeout=45_000)
     for label, value in (("Card number", VISA), ("Expiry date", "1230"), ("Security code", "123")):
         await tab_to(window, label)
         await keyboard.type(value.replace(" ", ""))

@@ -1,7 +1,5 @@
 """One order, whatever happens to the page, the line or the shop while it is placed: the key is in the page."""
 
-import asyncio
-
 from playwright.async_api import Route, expect
 
 from tests.browser.window import Window
@@ -24,12 +22,11 @@ async def test_while_stripe_fails_the_page_tries_again_with_the_same_key(phone: 
     phone.may_fail = {503}
     # Longer than checkout's own tries: the page hears 503 and says so.
     await backstage.stripe_will(kind="rate_limit", method="POST", path="/v1/payment_intents")
+    await phone.listens()
     await phone.with_basket()
     await phone.give_address()
-    await expect(phone.page.locator("#said")).to_have_text(
-        "The shop is busy. We keep trying; please stay on this page."
-    )
     await phone.sees_card_form()
+    assert "The shop is busy. We keep trying; please stay on this page." in await phone.heard()
     assert await backstage.orders_and_intents(phone.email) == (1, 1)
 
 
@@ -75,11 +72,11 @@ async def test_a_reload_finds_the_order_again_and_the_card_form_of_it(phone: Win
 async def test_a_reload_while_the_order_is_placed_does_not_place_another(open_window, backstage):
     window = await open_window("desktop")
     window.may_lose = True
-    await backstage.stripe_will(kind="latency", method="POST", path="/v1/payment_intents", delay_s=1)
+    await backstage.stripe_will(kind="latency", method="POST", path="/v1/payment_intents", delay_s=2.5)
     await window.with_basket()
     async with window.page.expect_request(ORDERS):
         await window.give_address()
-    await asyncio.sleep(0.3)
+    await backstage.until_begun(window.email)
     await window.page.reload()
     await window.button("Continue to payment").click()
     await window.sees_card_form()

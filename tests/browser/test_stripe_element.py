@@ -39,7 +39,7 @@ async def test_a_purchase_with_stripes_own_card_form(window: Window, backstage):
     await window.with_basket()
     await window.give_address()
     element = window.page.get_by_label(ELEMENT)
-    await expect(element).to_be_visible(timeout=15_000)
+    await expect(element).to_be_visible(timeout=45_000)
     await expect(window.page.get_by_label("Card number")).to_have_count(0)
     await window.pay_button.click()  # the element says itself what is missing
     await expect(window.pay_button).to_be_enabled()

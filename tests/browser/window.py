@@ -90,6 +90,21 @@ class Window:
         )
         await self.go("/checkout")
 
+    async def listens(self) -> None:
+        """From the next page on, all that is said is kept: it may be over before anybody looks."""
+        await self.page.context.add_init_script(
+            """window.heard = [];
+               addEventListener("DOMContentLoaded", () => {
+                 const said = document.querySelector("#said");
+                 const keep = () => window.heard.push(said.textContent);
+                 if (said) new MutationObserver(keep).observe(said, { childList: true, subtree: true });
+               });"""
+        )
+
+    async def heard(self) -> list[str]:
+        found: list[str] = await self.page.evaluate("heard")
+        return found
+
     async def put_as_well(self, sku: str) -> None:
         """One piece into the basket, as from another tab."""
         await self.page.evaluate(
@@ -173,11 +188,11 @@ class Window:
         return self.page.get_by_role("link", name=name)
 
     async def sees_card_form(self) -> None:
-        await expect(self.page.get_by_label("Card number")).to_be_visible(timeout=15_000)
+        await expect(self.page.get_by_label("Card number")).to_be_visible(timeout=45_000)
 
     async def sees_state(self, name: str, title: str) -> None:
         """On the order's page: its state for programs, and what it is called for people."""
-        await expect(self.page.locator(f"#state[data-state={name}]")).to_be_visible(timeout=20_000)
+        await expect(self.page.locator(f"#state[data-state={name}]")).to_be_visible(timeout=60_000)
         await expect(self.page.get_by_role("heading", level=1)).to_have_text(title)
 
     async def sees_thanks(self) -> None:

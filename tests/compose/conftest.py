@@ -43,7 +43,7 @@ def suite(pytestconfig: pytest.Config) -> Iterator[Suite]:
 
 @pytest.fixture(scope="session")
 async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         yield session
 
 

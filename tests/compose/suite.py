@@ -129,14 +129,14 @@ class Suite:
         found: dict[str, Any] = json.loads(self.docker("inspect", container))[0]
         return found
 
-    def python(self, service: str, script: str, *arguments: str, within_s: float = 60) -> str:
+    def python(self, service: str, script: str, *arguments: str, within_s: float = 120) -> str:
         """Runs a script inside a service's container, with what that container has."""
         return self.compose("exec", "-T", service, "python", "-", *arguments, text=script, within_s=within_s)
 
     def ops(self, *arguments: str) -> str:
         return self.compose("run", "--rm", "-T", "--no-deps", "ops", *arguments)
 
-    async def healthy(self, *services: str, within_s: float = 90) -> None:
+    async def healthy(self, *services: str, within_s: float = 180) -> None:
         """Waits until these say that they can work."""
 
         async def probe() -> bool:
@@ -160,7 +160,7 @@ class Watch:
         ours = [each["ID"] for each in listed if to in [address["Address"] for address in each["To"]]]
         return [await self._json(f"{api}/message/{number}") for number in ours]
 
-    async def until_mailed(self, to: str, words: str, within_s: float = 60) -> dict[str, Any]:
+    async def until_mailed(self, to: str, words: str, within_s: float = 120) -> dict[str, Any]:
         """The mail to this address with these words in its text."""
 
         async def probe() -> dict[str, Any] | None:
@@ -177,7 +177,7 @@ class Watch:
         found = answer["data"]["result"]
         return float(found[0]["value"][1]) if found else None
 
-    async def until_figure(self, query: str, at_least: float, within_s: float = 60) -> None:
+    async def until_figure(self, query: str, at_least: float, within_s: float = 120) -> None:
         async def probe() -> bool:
             value = await self.figure(query)
             return value is not None and value >= at_least

@@ -13,7 +13,7 @@ async def test_a_purchase_is_paid_confirmed_by_mail_and_counted(
 ) -> None:
     placed = await shopper.place()
     await shopper.pay(placed)
-    await shopper.until_it_is("paid", placed, within_s=40)
+    await shopper.until_it_is("paid", placed, within_s=120)
     mail = await watch.until_mailed(placed.email, placed.number)
     assert mail["From"]["Address"] == "orders@kct-menswear.example"
     assert placed.number in mail["HTML"]
@@ -35,12 +35,12 @@ async def test_a_declined_card_leaves_the_order_open_and_the_customer_hears_of_i
     placed = await shopper.place()
     status, _ = await shopper.confirm(placed, DECLINED)
     assert status == 402
-    await shopper.until_it_is("failed", placed, within_s=40)
+    await shopper.until_it_is("failed", placed, within_s=120)
     mail = await watch.until_mailed(placed.email, placed.number)
     assert "insufficient" not in mail["Text"].lower(), "why the bank refused is between the customer and the bank"
 
     await shopper.pay(placed)
-    await shopper.until_it_is("paid", placed, within_s=40)
+    await shopper.until_it_is("paid", placed, within_s=120)
 
 
 async def test_three_d_secure_is_answered_on_the_page_that_the_browser_is_sent_to(shopper: Shopper) -> None:
@@ -48,13 +48,13 @@ async def test_three_d_secure_is_answered_on_the_page_that_the_browser_is_sent_t
     _, challenge = await shopper.confirm(placed, THREE_D_SECURE)
     assert challenge["status"] == "requires_action"
     await shopper.authenticate(challenge)
-    await shopper.until_it_is("paid", placed, within_s=40)
+    await shopper.until_it_is("paid", placed, within_s=120)
 
 
 async def test_prometheus_sees_every_process_through_the_monitor(watch: Watch) -> None:
     for service in ("checkout", "webhooks", "notifier", "monitor"):
         await watch.until_figure(f'bus_connected{{service="{service}"}}', 1)
-    assert await watch.figure('up{job="kct"}') == 1
+    await watch.until_figure('up{job="kct"}', 1)
 
 
 async def test_the_monitors_page_opens_on_this_machine_and_for_nobody_behind_a_proxy(

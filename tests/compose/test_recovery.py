@@ -25,7 +25,7 @@ async def test_a_killed_service_is_started_again_by_itself(suite: Suite, shopper
         # The container may be gone before this command has ended, and it with it.
         with contextlib.suppress(AssertionError):
             await asyncio.to_thread(suite.python, service, CRASH)
-        await until(lambda name=service, count=before: _restarted(suite, name, count), f"{service} is back", 60)
+        await until(lambda name=service, count=before: _restarted(suite, name, count), f"{service} is back", 120)
     await suite.healthy("webhooks", "checkout", "notifier")
     placed = await shopper.place()
     await shopper.pay(placed)
@@ -60,7 +60,7 @@ async def test_a_purchase_while_the_broker_is_away_is_settled_when_it_is_back(
     assert (await asyncio.to_thread(suite.inspect, "checkout"))["State"]["Running"]
 
     await asyncio.to_thread(suite.compose, "start", "rabbitmq")
-    await shopper.until_it_is("paid", placed, within_s=90)
+    await shopper.until_it_is("paid", placed, within_s=180)
     await watch.until_mailed(placed.email, placed.number)
     await suite.healthy("rabbitmq", *SERVICES)
 
@@ -69,7 +69,7 @@ async def test_what_the_broker_holds_outlives_its_container(suite: Suite, shoppe
     await asyncio.to_thread(suite.compose, "stop", "notifier")
     placed = await shopper.place()
     await shopper.pay(placed)
-    await shopper.until_it_is("paid", placed, within_s=40)
+    await shopper.until_it_is("paid", placed, within_s=120)
 
     await asyncio.to_thread(suite.compose, "up", "--detach", "--no-deps", "--force-recreate", "rabbitmq")
     await suite.healthy("rabbitmq")
@@ -87,7 +87,7 @@ async def test_the_shop_says_that_it_can_not_while_the_database_is_away_and_goes
     status, problem = await shopper.try_to_place(basket, key)
     assert (status, problem["code"]) == (503, "database_away")
     # What it last said of itself is kept for a second.
-    await until(lambda: _is_unready(suite, http), "checkout says that it is not ready", 10)
+    await until(lambda: _is_unready(suite, http), "checkout says that it is not ready", 60)
 
     await asyncio.to_thread(suite.compose, "start", "postgres")
     await suite.healthy("postgres", *SERVICES)
@@ -103,6 +103,6 @@ async def _is_unready(suite: Suite, http: aiohttp.ClientSession) -> bool:
 
 async def test_a_second_up_changes_nothing(suite: Suite) -> None:
     before = {service: (await asyncio.to_thread(suite.inspect, service))["Id"] for service in SERVICES}
-    await asyncio.to_thread(suite.compose, "up", "--detach", "--wait", "--no-build", within_s=180)
+    await asyncio.to_thread(suite.compose, "up", "--detach", "--wait", "--no-build", within_s=300)
     assert {service: suite.inspect(service)["Id"] for service in SERVICES} == before
     assert "migrate: nothing to do" in suite.compose("logs", "--no-log-prefix", "migrate")

@@ -43,7 +43,7 @@ class Collector:
         finally:
             await runner.cleanup()
 
-    async def until_whole(self, trace_id: str, names: set[str], within_s: float = 30) -> list[Seen]:
+    async def until_whole(self, trace_id: str, names: set[str], within_s: float = 60) -> list[Seen]:
         """The spans of a trace, once there is one of each name, and each hangs on another one but for the first.
 
         Each process sends its spans in batches of its own: a parent may come later than its child.

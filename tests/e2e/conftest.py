@@ -15,7 +15,11 @@ SETTINGS = {
     "CHECKOUT_ATTEMPT_LEASE_S": "3",
     "CHECKOUT_ATTEMPT_WAIT_S": "2",
     "CHECKOUT_EXPIRY_LEASE_S": "3",
-    "NOTIFIER_FAILURE_GRACE_S": "1.5",
+    # Another card is in time however slow the machine is; a story that wants the failure mail ends the grace itself.
+    "NOTIFIER_FAILURE_GRACE_S": "600",
+    # A look for undelivered events would bring one that a story has had lost.
+    "WEBHOOKS_BACKFILL_INTERVAL_S": "86400",
+    "WEBHOOKS_BACKFILL_IDLE_S": "86400",
     "OTEL_BSP_SCHEDULE_DELAY": "300",
 }
 

@@ -11,14 +11,23 @@ from deploy.demo.shopper import placed_from
 from deploy.demo.waiting import until
 
 
+async def has_begun(stage, email):
+    """Checkout has written the order down, and asks Stripe."""
+
+    async def probe():
+        return await stage.look("SELECT 1 FROM checkout.orders WHERE email = $1", email)
+
+    await until(probe, "checkout has begun with the order", 30)
+
+
 async def test_an_order_survives_checkout_being_killed_before_it_could_answer(scene, stage):
     shopper, key = scene.shopper("kay"), secrets.token_hex(12)
     basket = shopper.basket()
     await scene.watcher.control(
-        "POST", "faults", {"kind": "latency", "method": "POST", "path": "/v1/payment_intents", "delay_s": 1.5}
+        "POST", "faults", {"kind": "latency", "method": "POST", "path": "/v1/payment_intents", "delay_s": 3}
     )
     first = asyncio.create_task(shopper.try_to_place(basket, key))
-    await asyncio.sleep(0.5)
+    await has_begun(stage, shopper.email)
     stage.supervisor.kill("checkout")
     with pytest.raises(aiohttp.ClientError):
         await first
@@ -27,7 +36,7 @@ async def test_an_order_survives_checkout_being_killed_before_it_could_answer(sc
         status, answer = await shopper.try_to_place(basket, key)
         return answer if status == 201 else None
 
-    placed = placed_from(await until(repeat, "the repeated order is answered", 20), shopper.email)
+    placed = placed_from(await until(repeat, "the repeated order is answered", 60), shopper.email)
     rows = await stage.look("SELECT id::text FROM checkout.orders WHERE email = $1", shopper.email)
     assert [row["id"] for row in rows] == [placed.id]
     intents = (await scene.watcher.control("GET", "payment_intents"))["payment_intents"]
@@ -42,7 +51,7 @@ async def test_a_mail_is_sent_though_the_notifier_died_when_the_order_was_paid(s
     placed = await shopper.place()
     stage.supervisor.kill("notifier")
     await shopper.pay(placed)
-    (mail,) = await scene.watcher.until_mailed(placed.email, within_s=20)
+    (mail,) = await scene.watcher.until_mailed(placed.email)
     assert mail["copies"] == 1
 
 
@@ -55,7 +64,7 @@ async def test_every_service_asked_to_stop_ends_with_0(scene, stage, reports):
     async def probe():
         return all(stage.supervisor.restarts[service] > before[service] for service in services)
 
-    await until(probe, "all four end", 30)
+    await until(probe, "all of them end", 60)
     for service in services:
         ended = [line for line in reports if line.startswith(f"{service} ")][-1]
         assert ended.startswith(f"{service} ended with 0")
@@ -67,9 +76,15 @@ async def test_checkout_answers_what_it_has_begun_before_it_stops(scene, stage):
         "POST", "faults", {"kind": "latency", "method": "POST", "path": "/v1/payment_intents", "delay_s": 1.0}
     )
     answer = asyncio.create_task(shopper.place())
-    await asyncio.sleep(0.4)
+    await has_begun(stage, shopper.email)
+    before = stage.supervisor.restarts["checkout"]
     stage.supervisor.kill("checkout", signal.SIGTERM)
     placed = await answer
+
+    async def is_another():
+        return stage.supervisor.restarts["checkout"] > before
+
+    await until(is_another, "checkout ends, and is started again", 60)
     await stage.supervisor.healthy("checkout")
     await shopper.pay(placed)
     await shopper.until_it_is("paid", placed)

@@ -60,7 +60,7 @@ async def _all_delivered(scene: Scene, placed: Placed) -> None:
         waiting = await scene.stage.look("SELECT 1 FROM webhooks.stripe_events WHERE state = 'received' LIMIT 1")
         return state["deliveries_waiting"] == 0 and not undelivered and not waiting
 
-    await until(probe, "all events are delivered and published", 30)
+    await until(probe, "all events are delivered and published", 60)
 
 
 async def _one_effect(scene: Scene, placed: Placed) -> None:
@@ -72,7 +72,14 @@ async def _one_effect(scene: Scene, placed: Placed) -> None:
     """
     (row,) = await scene.stage.look(query, placed.id)
     scene.expect("payments and sales", (row["payments"], row["sales"]), (1, 1))
+    # The mail server has a mail a moment before it is written down that it was accepted.
+    await until(lambda: _is_settled(scene, placed), "what became of the confirmation is known", 30)
     letters = await scene.letters(placed)
     scene.expect("confirmations", letters.get("order_confirmation"), ["accepted"])
     copies = [mail["copies"] for mail in await scene.watcher.mails(placed.email)]
     scene.expect("copies of each mail", set(copies), {1})
+
+
+async def _is_settled(scene: Scene, placed: Placed) -> bool:
+    confirmations = (await scene.letters(placed)).get("order_confirmation", ["pending"])
+    return not {"pending", "sending"} & set(confirmations)

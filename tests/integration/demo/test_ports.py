@@ -21,7 +21,7 @@ print(*private.free_ports(1))
 
 def asked_by_another_process(ports: range) -> int:
     answer = subprocess.run(
-        [sys.executable, "-c", ANOTHER_SUITE, str(ports.start)], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", ANOTHER_SUITE, str(ports.start)], capture_output=True, text=True, check=True, timeout=120
     )
     return int(answer.stdout)
 

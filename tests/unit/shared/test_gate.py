@@ -113,7 +113,7 @@ async def test_who_is_cancelled_in_the_moment_of_his_turn_gives_the_token_to_the
     leaving.cancel()
     await asyncio.wait({leaving})
     assert leaving.cancelled()
-    await asyncio.wait_for(staying, 10)
+    await asyncio.wait_for(staying, 60)
 
 
 async def test_a_rate_that_gives_way_while_somebody_waits_does_not_keep_him_beyond_the_limit():

@@ -36,12 +36,12 @@ async def test_a_job_whose_wait_is_given_up_below_it_runs_again():
         await waiting
         return 0
 
-    await asyncio.wait_for(loop.forever("given up", job, 0.001, stop), 5)
+    await asyncio.wait_for(loop.forever("given up", job, 0.001, stop), 60)
     assert runs == 3
 
 
 async def test_jobs_that_hang_take_their_time_together():
-    stop, ended = loop.Stop(0.2), []
+    stop, ended = loop.Stop(1.0), []
 
     async def hang() -> int:
         try:
@@ -55,7 +55,7 @@ async def test_jobs_that_hang_take_their_time_together():
         await asyncio.sleep(0)
         began = time.monotonic()
     assert len(ended) == 5
-    assert max(ended) - began < 0.6  # in turn it would be a second
+    assert max(ended) - began < 4.5  # in turn it would be at least five seconds
 
 
 async def test_a_job_that_is_opened_first_is_told_with_the_last():

@@ -73,15 +73,17 @@ def test_the_old_scheme_alone_is_refused():
 
 @pytest.mark.parametrize(
     ("seconds_later", "refusal"),
-    [(0, None), (298, None), (302, domain.TimestampTooOld), (-298, None), (-302, domain.TimestampInFuture)],
+    [(0, None), (300, None), (301, domain.TimestampTooOld), (-300, None), (-301, domain.TimestampInFuture)],
 )
 def test_the_time_may_be_off_by_the_tolerance_in_both_directions(seconds_later, refusal):
-    header = signature(BODY, at=time.time() - seconds_later)
+    now = 1_800_000_000
+    header = signature(BODY, at=now - seconds_later)
+    secrets = [domain.SigningSecret("one", SECRET)]
     if refusal is None:
-        assert verify(BODY, header)
+        assert domain.verify(BODY, (header,), secrets, TOLERANCE_S, now)
     else:
         with pytest.raises(refusal):
-            verify(BODY, header)
+            domain.verify(BODY, (header,), secrets, TOLERANCE_S, now)
 
 
 def test_the_time_can_not_be_changed_without_the_signature():
@@ -155,7 +157,7 @@ STRICTER = {"signature_malformed", "timestamp_in_future", "body_empty", "signatu
 
 SECRETS = st.lists(st.sampled_from(["whsec_a", "whsec_b", "whsec_c+/="]), min_size=1, max_size=3, unique=True)
 # Not at the tolerance's very edge: Stripe's package looks at the clock itself, a moment later than we do.
-AGES = st.one_of(st.integers(-296, 296), st.integers(-100_000, -304), st.integers(304, 100_000))
+AGES = st.one_of(st.integers(-280, 280), st.integers(-100_000, -320), st.integers(320, 100_000))
 BODIES = st.one_of(st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")), st.binary(max_size=60))
 PARTS = st.sampled_from(["t", "v1", "v0", "=", ",", "é", " ", "+", "_", "\x00", "1", "٣", "0" * 64, "t=5", "v1=aa"])
 
