@@ -15,6 +15,7 @@ from services.checkout.actions.reconciling.running import Reconciler
 from services.checkout.domain.reconciling import Difference
 from services.checkout.settings import KEPT_S
 from services.checkout.store import card_testing as guard_store
+from services.checkout.store import keys as key_store
 from services.checkout.store import orders as store
 from services.checkout.store import payments as payment_store
 from services.checkout.store import reconciliations
@@ -116,7 +117,7 @@ async def purge(till: Till) -> int:
     """Forgets what no repeat can ask for any more."""
     async with till.pool.worker() as conn:
         return (
-            await store.delete_old_keys(conn, KEEP_KEYS_DAYS)
+            await key_store.delete_old_keys(conn, KEEP_KEYS_DAYS)
             + await inbox.purge(conn, KEEP_INBOX_DAYS)
             + await guard_store.delete_old(conn, timedelta(seconds=KEPT_S))
             + await outbox.purge(conn, KEEP_OUTBOX_DAYS)

@@ -29,6 +29,7 @@ from services.checkout.schemas import PlaceOrder
 from services.checkout.settings import CheckoutSettings
 from services.checkout.store import card_testing as guard_store
 from services.checkout.store import customers as customer_store
+from services.checkout.store import keys as key_store
 from services.checkout.store import orders as store
 from services.checkout.store import parcels as parcel_store
 from services.checkout.store import payments as payment_store
@@ -127,7 +128,7 @@ async def _payer(
     if shopper is None:
         return None
     async with till.pool.request(idempotency_key=key_sha256.hex()) as conn:
-        is_known = await store.find_claim(conn, key_sha256) is not None
+        is_known = await key_store.find_claim(conn, key_sha256) is not None
         if not is_known and (wanted.save_payment_method or wanted.payment_method):
             await _check_origin(conn, till.settings, origin)
     if is_known:
@@ -141,10 +142,10 @@ async def _claim_or_find(till: Till, wish: _Wish, key: tuple[bytes, bytes]) -> t
         order_id = uuid7()
         try:
             async with till.pool.request(order_id=order_id, idempotency_key=key_sha256.hex()) as conn:
-                if await store.claim_key(conn, key_sha256, fingerprint, order_id):
+                if await key_store.claim_key(conn, key_sha256, fingerprint, order_id):
                     await _admit(conn, till.settings, wish, order_id)
                     return order_id, False
-                claim = await store.select_claim(conn, key_sha256)
+                claim = await key_store.select_claim(conn, key_sha256)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != store.NUMBER_CONSTRAINT or not tries_left:
                 raise
