@@ -29,6 +29,8 @@ GOODS = """
 BREAKS = {
     "money_one_settling_payment": "UPDATE checkout.payments SET settles = false",
     "money_refunds_within_payment": "UPDATE checkout.orders SET refunded_minor = 5",
+    "money_news_is_taken_in": "INSERT INTO checkout.resyncs (payment_intent_id, order_id, reason, tries)"
+    " SELECT 'pi_1', id, 'refund.created', 6 FROM checkout.orders",
     "money_refunds_are_answered": "INSERT INTO checkout.payment_attempts"
     " (id, order_id, operation, request, lease_until)"
     " SELECT gen_random_uuid(), id, 'create_refund', '{}', now() FROM checkout.orders;"
