@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import aio_pika
 import aiohttp
 import pytest
 from aiohttp import web
@@ -22,7 +23,7 @@ from services.checkout.actions.orders import Till
 from services.checkout.app import make
 from services.checkout.handlers import TILL
 from services.checkout.settings import CheckoutSettings
-from shared import staff
+from shared import staff, topology
 from shared.db import Pool, open_pool
 from shared.staff import Right
 from tests.documented import answers_documented
@@ -99,6 +100,17 @@ def an_order(sku: str = SKU, quantity: int = 1, **changes: Any) -> dict[str, Any
         },
         **changes,
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def quiet_broker(amqp_url) -> None:
+    """Nothing waits in it for checkout that tests of other services have said: which files came before is not ours."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await topology.declare(channel, (5, 30, 300), topology.QUEUES)
+        for queue in topology.QUEUES:
+            if queue.startswith("checkout."):
+                await (await channel.get_queue(queue, ensure=False)).purge()
 
 
 @pytest.fixture

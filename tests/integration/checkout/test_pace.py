@@ -89,5 +89,9 @@ async def asked(limit_per_s: float, share: float, paced, stripe) -> dict[str, in
 
 
 async def test_two_processes_with_half_a_limit_each_are_never_refused_by_stripe(paced, stripe):
-    assert (await asked(10.0, 1.0, paced, stripe))["429"] > 0  # the bug: each process takes the limit for its own
+    for _ in range(10):  # while a machine stands still, Stripe's bucket fills up and ours don't
+        if "429" in await asked(10.0, 1.0, paced, stripe):
+            break  # the bug: each process takes the limit for its own
+    else:
+        pytest.fail("two processes with a whole limit each are not refused")
     assert "429" not in await asked(10.0, 0.5, paced, stripe)
