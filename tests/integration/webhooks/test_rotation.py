@@ -19,6 +19,7 @@ from tests.stripe_events import an_event, body_of, signature
 
 OLD, NEW = "whsec_test_old_one_of_the_shop", "whsec_test_new_one_of_the_shop"
 RATE_PER_S = 200
+pytestmark = pytest.mark.timeout(400)  # many commands, each a process of its own
 SENDERS = 16
 
 
@@ -114,7 +115,7 @@ async def test_the_drill(environment, rotate, file, owner):
             log += line
 
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             signer = Signer(await port_of(process), OLD)
         async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
             tasks.create_task(drain())

@@ -190,8 +190,8 @@ async def test_of_many_that_use_a_code_at_once_one_gets_in(door, invite):
 
 
 async def test_codes_can_not_be_tried_without_end(door):
-    statuses = [(await Browser(door).post("/staff/enter", {"code": f"guess {n}"})).status for n in range(12)]
-    assert statuses == [403] * 10 + [429] * 2
+    answers = await asyncio.gather(*(Browser(door).post("/staff/enter", {"code": f"guess {n}"}) for n in range(12)))
+    assert sorted(answer.status for answer in answers) == [403] * 10 + [429] * 2
 
 
 @pytest.mark.parametrize("code", ["", " ", "x" * 5000, "é\0\ud7ff"])
@@ -295,8 +295,10 @@ async def test_one_event_is_shown_with_its_journey_and_without_what_is_private(d
     assert "12900" in page
     assert re.search(r"as event <code>[0-9a-f-]{36}</code>", page)
     assert "unnamed-" in page  # the secret that verified it
-    for private in ("Ada L", "ada@", "St James", "SW1Y", "4242", "_secret_", "ring twice", "2031", "+44"):
+    for private in ("Ada L", "ada@", "St James", "SW1Y", "_secret_", "ring twice", "+44"):
         assert private not in page
+    for digits in ("4242", "2031"):  # which an id may hold by chance
+        assert not re.search(rf"(?<![\w.-]){digits}(?![\w.-])", page)
     (row,) = await audited(owner, "view event")
     assert row["subject"] == f"stripe event {event['id']}"
     assert row["actor"].startswith("staff ")
