@@ -5,14 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
-from socket import socket
 
 import aio_pika
 import aiohttp
 import pytest
 
+from deploy.demo.private import free_ports
 from shared import events, topology
 from shared.bus import Bus, Message, Options, open_bus
 from tests.integration.notifier.desk import attempts, make_due
@@ -21,19 +21,14 @@ from tests.unit.notifier.letters import an_order, order_paid, payment_failed
 ROOT = Path(__file__).parents[3]
 
 
-def free_port() -> int:
-    with closing(socket()) as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
 @pytest.fixture
 def environment(clean, smtp, amqp_url) -> dict[str, str]:
+    (port,) = free_ports(1)
     own = {
         "DATABASE_URL": clean.url("notifier"),
         "AMQP_URL": amqp_url,
         "ROLE_PREFIX": clean.prefix,
-        "PORT": str(free_port()),
+        "PORT": str(port),
         "SMTP_HOST": smtp.host,
         "SMTP_PORT": str(smtp.smtp_port),
         "SMTP_TLS": "none",
