@@ -63,7 +63,7 @@ async def test_three_pages_are_fetched_and_nothing_twice(stripe, open_door, aski
     await stripe.count_reads()
     paid = await stripe.pay(250)
     async with open_door(**{**asking, "backfill_interval_s": 60, "backfill_idle_s": 60, "outage_after_s": 60}):
-        messages = await heard.at_least(250, "payment.succeeded", within_s=40)
+        messages = await heard.at_least(250, "payment.succeeded", within_s=90)
         (news,) = await heard.at_least(1, "webhook.backfilled")
         await rows.until("published", 250)
     told = [events.decode(message.body) for message in messages]

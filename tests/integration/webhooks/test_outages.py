@@ -19,7 +19,7 @@ from tests.stripe_events import an_event, body_of, signature
 
 @pytest.fixture
 async def wired(open_door, wire):
-    async with open_door(database_url=SecretStr(wire.url), store_timeout_s=0.5, amqp_url=NOWHERE) as door:
+    async with open_door(database_url=SecretStr(wire.url), store_timeout_s=1, amqp_url=NOWHERE) as door:
         yield door
 
 
