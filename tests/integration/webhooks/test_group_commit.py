@@ -155,7 +155,7 @@ async def test_a_batch_has_no_more_rows_or_bytes_than_it_may(held):
 async def test_while_the_database_is_away_nothing_piles_up_and_nobody_waits_longer_than_he_may(clean):
     async with Wire.to(clean.url("webhooks")) as wire:
         await wire.cut()
-        limits = replace(LIMITS, timeout_s=0.2)
+        limits = replace(LIMITS, timeout_s=0.6)
         commits = GroupCommit(session_to(clean, wire.url), VERSION, limits)
         async with group_commit.running(commits, 1, drain_s=1):
             for _ in range(3):
